@@ -1,0 +1,64 @@
+/** The daemon's log, to stderr: one line each. Names and reasons are quoted, so that no job can forge a line. */
+import { configureSync, getLogger, jsonLinesFormatter, type LogRecord } from "@logtape/logtape";
+import type { FileSystemLog } from "../fs/file_system.ts";
+import type { SchedulerLog } from "../scheduler/scheduler.ts";
+import { errorText } from "../store/attempts.ts";
+import type { Options } from "./options.ts";
+
+const encoder = new TextEncoder();
+
+function textLine(record: LogRecord): string {
+  const time = new Date(record.timestamp).toISOString();
+  return `${time} qj ${record.level}: ${record.message.join("")}\n`;
+}
+
+/** Sends the log to stderr. Once, at start. */
+export function configureLog(options: Pick<Options, "logLevel" | "logFormat">): void {
+  const line = options.logFormat === "json" ? jsonLinesFormatter : textLine;
+  configureSync({
+    sinks: {
+      stderr: (record) => {
+        const bytes = encoder.encode(line(record));
+        for (let at = 0; at < bytes.length;) at += Deno.stderr.writeSync(bytes.subarray(at));
+      },
+    },
+    loggers: [
+      { category: "qj", lowestLevel: options.logLevel, sinks: ["stderr"] },
+      { category: ["logtape", "meta"], lowestLevel: "error", sinks: ["stderr"] },
+    ],
+  });
+}
+
+export const log = getLogger("qj");
+
+const quoted = (text: string) => JSON.stringify(text);
+const text = (error: unknown) => quoted(error instanceof Error ? error.message : String(error));
+
+export const fileSystemLog: FileSystemLog = {
+  refused: (reason) => log.warning(`config.json was not changed: ${reason}`, { reason }),
+  changed: (keys) => log.info(`config.json has changed: ${keys.join(", ")}`, { keys }),
+  unexpected: (operation, error) => {
+    const stack = quoted(error instanceof Error ? error.stack ?? error.message : String(error));
+    log.error(`${operation} failed unexpectedly, which is a bug in qj: ${stack}`, { operation });
+  },
+  storeFailed: (operation, error) =>
+    log.error(`${operation} failed: the state file cannot be used: ${text(error)}`, { operation }),
+  forgotten: (operation) =>
+    log.error(`${operation} was not answered, which is a bug in qj`, { operation }),
+};
+
+export const schedulerLog: SchedulerLog = {
+  started: (job, pid) =>
+    log.debug(`job ${quoted(job.name)} started, pid ${pid}`, { job: job.name, pid }),
+  ended: (job, outcome) => {
+    const error = errorText(outcome);
+    if (error === null) log.debug(`job ${quoted(job.name)} succeeded`, { job: job.name });
+    else log.info(`job ${quoted(job.name)}: ${error}`, { job: job.name, error });
+  },
+  recovered: (left) =>
+    log.warning(`job ${quoted(left.jobName)} was running when the last daemon ended`, {
+      job: left.jobName,
+    }),
+  storeFailed: (error) =>
+    log.error(`the state file cannot be changed, will try again: ${text(error)}`),
+};

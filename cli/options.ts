@@ -1,0 +1,92 @@
+/** The command line. */
+import {
+  argument,
+  choice,
+  message,
+  object,
+  option,
+  optional,
+  string,
+  withDefault,
+} from "@optique/core";
+import { runSync } from "@optique/run";
+
+export const LOG_LEVELS = ["debug", "info", "warning", "error"] as const;
+export const LOG_FORMATS = ["text", "json"] as const;
+
+export interface Options {
+  /** As given; undefined: the environment decides. */
+  readonly stateFile?: string | undefined;
+  readonly allowOther: boolean;
+  readonly logLevel: (typeof LOG_LEVELS)[number];
+  readonly logFormat: (typeof LOG_FORMATS)[number];
+  /** As given. */
+  readonly mountpoint: string;
+}
+
+/** Exit status for bad usage. */
+export const USAGE = 2;
+
+const parser = object({
+  stateFile: optional(option("--state-file", string({ metavar: "FILE" }), {
+    description:
+      message`Keep jobs in FILE. Default: $QJ_STATE_FILE, else $XDG_DATA_HOME/qj/state.db, else ~/.local/share/qj/state.db.`,
+  })),
+  allowOther: option("--allow-other", {
+    description: message`Let other users enter the mount. What they write is not run.`,
+  }),
+  logLevel: withDefault(
+    option("--log-level", choice(LOG_LEVELS, { metavar: "LEVEL" }), {
+      description: message`debug, info, warning or error. Default: info.`,
+    }),
+    "info" as const,
+  ),
+  logFormat: withDefault(
+    option("--log-format", choice(LOG_FORMATS, { metavar: "FORMAT" }), {
+      description: message`text or json, one line each, to stderr. Default: text.`,
+    }),
+    "text" as const,
+  ),
+  mountpoint: argument(string({ metavar: "MOUNTPOINT" }), {
+    description: message`An empty directory.`,
+    errors: { endOfInput: message`the MOUNTPOINT is missing, see qj --help` },
+  }),
+});
+
+/** The program ends here: after help or version, or with a usage error. */
+export class Exit extends Error {
+  override readonly name = "Exit";
+  readonly status: number;
+
+  constructor(status: number) {
+    super(`exit ${status}`);
+    this.status = status;
+  }
+}
+
+/**
+ * Parses arguments. `version` is asked only when it is wanted, since it loads libfuse. Prints and throws {@linkcode Exit} for
+ * `--help`, `--version` and bad usage.
+ */
+export function parseOptions(args: readonly string[], version: () => string): Options {
+  return runSync(parser, {
+    programName: "qj",
+    args: [...args],
+    help: "option",
+    version: args.includes("--version") ? version() : "unasked",
+    brief: message`A job queue that you can ls.`,
+    footer: message`See qj(1) for the command and qj(5) for the files.`,
+    aboveError: "none",
+    errorExitCode: USAGE,
+    stdout: (text) => write(Deno.stdout, text),
+    stderr: (text) => write(Deno.stderr, text.replace(/^Error: /, "qj: ")),
+    onExit: (status) => {
+      throw new Exit(status);
+    },
+  });
+}
+
+function write(to: { writeSync(bytes: Uint8Array): number }, text: string): void {
+  const bytes = new TextEncoder().encode(`${text}\n`);
+  for (let at = 0; at < bytes.length;) at += to.writeSync(bytes.subarray(at));
+}

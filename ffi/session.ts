@@ -1,0 +1,193 @@
+/**
+ * The life of one mount: libfuse session, receive loop, unmount.
+ *
+ * The session's descriptor is non-blocking. A turn of the loop drains it; when it is empty, one short synchronous poll
+ * waits for the next request, which a busy client sends within microseconds of an answer; only then does a poll on a
+ * pool thread wait without a timeout, so that an idle daemon never wakes. After {@linkcode REQUESTS_PER_TURN} requests
+ * or {@linkcode TURN_MS} the loop yields, so that timers, child processes and their output move under any load.
+ * `fuse_session_loop` cannot be used: it never returns to the event loop.
+ */
+import { constants } from "node:os";
+import { setImmediate } from "node:timers";
+import { FUSE_ARGS, FUSE_BUF, LIBFUSE_VERSION, LOWLEVEL_OPS, POLLFD } from "./abi.ts";
+import { Dispatcher } from "./dispatch.ts";
+import { cString, type LibcSymbols, type Libfuse } from "./libfuse.ts";
+import { SinkBuffers } from "./libfuse_sink.ts";
+import type { Operations } from "./operations.ts";
+
+const { EAGAIN, EINTR } = constants.errno;
+
+/** More than this at once delayed a 10 ms timer by up to 149 ms under six clients. */
+const REQUESTS_PER_TURN = 64;
+/** A turn also ends after this many milliseconds: some requests cost more than others. */
+const TURN_MS = 4;
+/** The short synchronous poll, in milliseconds: the smallest that poll(2) knows. */
+const SHORT_POLL_MS = 1;
+
+const F_GETFL = 3;
+const F_SETFL = 4;
+const O_NONBLOCK = 0o4000;
+/** EFD_CLOEXEC | EFD_NONBLOCK */
+const EVENTFD_FLAGS = 0o2004000;
+
+/** libfuse refused the mount. It has printed its own line to stderr. */
+export class MountFailed extends Error {
+  override readonly name = "MountFailed";
+}
+
+export interface SessionOptions {
+  readonly mountpoint: string;
+  /** Mount options as after `-o`, without commas in them. */
+  readonly mountOptions: readonly string[];
+}
+
+/** `struct fuse_args` with argv, and all that it points to, which must live as long as it is used. */
+class Args {
+  readonly bytes = new Uint8Array(FUSE_ARGS.size);
+  readonly #strings: Uint8Array<ArrayBuffer>[];
+  readonly #argv: BigUint64Array<ArrayBuffer>;
+
+  constructor(argv: readonly string[]) {
+    this.#strings = argv.map(cString);
+    this.#argv = new BigUint64Array(argv.length + 1);
+    this.#strings.forEach((text, i) => this.#argv[i] = addressOf(text));
+    const view = new DataView(this.bytes.buffer);
+    view.setInt32(FUSE_ARGS.argc, argv.length, true);
+    view.setBigUint64(FUSE_ARGS.argv, addressOf(this.#argv), true);
+  }
+}
+
+function addressOf(bytes: BufferSource): bigint {
+  return BigInt(Deno.UnsafePointer.value(Deno.UnsafePointer.of(bytes)));
+}
+
+export class Session {
+  readonly #lib: Libfuse;
+  readonly #libc: LibcSymbols;
+  readonly #dispatcher: Dispatcher;
+  readonly #args: Args;
+  readonly #buf = new Uint8Array(FUSE_BUF.size);
+  readonly #bufView = new DataView(this.#buf.buffer);
+  readonly #pollFds = new Uint8Array(2 * POLLFD.size);
+  readonly #wakeFd: number;
+  #se: Deno.PointerValue;
+  #stopping = false;
+  #closed = false;
+  #bufferIsFinal = false;
+
+  /** Makes the session and mounts it. Throws {@linkcode MountFailed}. */
+  constructor(lib: Libfuse, libc: LibcSymbols, operations: Operations, options: SessionOptions) {
+    this.#lib = lib;
+    this.#libc = libc;
+    this.#dispatcher = new Dispatcher(operations, new SinkBuffers(lib.symbols));
+    this.#args = new Args(["qj", "-o", options.mountOptions.join(",")]);
+    this.#se = this.#newSession();
+    if (this.#se === null) {
+      throw new MountFailed("libfuse did not accept the mount options");
+    }
+    // A later libfuse may run the first exchange on a thread of its own during mount, which would wait for this one.
+    lib.symbols.fuse_session_set_sync_init?.(this.#se, false);
+    if (lib.symbols.fuse_session_mount(this.#se, cString(options.mountpoint)) !== 0) {
+      lib.symbols.fuse_session_destroy(this.#se);
+      throw new MountFailed(`cannot mount on "${options.mountpoint}"`);
+    }
+    this.#wakeFd = libc.eventfd(0, EVENTFD_FLAGS);
+    const fd = lib.symbols.fuse_session_fd(this.#se);
+    libc.fcntl(fd, F_SETFL, libc.fcntl(fd, F_GETFL, 0) | O_NONBLOCK);
+    const polls = new DataView(this.#pollFds.buffer);
+    [fd, this.#wakeFd].forEach((pollFd, i) => {
+      polls.setInt32(i * POLLFD.size + POLLFD.fd, pollFd, true);
+      polls.setInt16(i * POLLFD.size + POLLFD.events, POLLFD.POLLIN, true);
+    });
+  }
+
+  /** Requests answered so far. */
+  get requests(): number {
+    return this.#dispatcher.requests;
+  }
+
+  #newSession(): Deno.PointerValue {
+    const { symbols } = this.#lib;
+    const size = BigInt(LOWLEVEL_OPS.size);
+    const { bytes } = this.#args;
+    const { ops } = this.#dispatcher;
+    if (symbols.fuse_session_new_versioned === null) {
+      return symbols.fuse_session_new(bytes, ops, size, null);
+    }
+    // libfuse keeps this version to mend slips in its own binary interface at run time.
+    const version = new Uint8Array(LIBFUSE_VERSION.size);
+    const view = new DataView(version.buffer);
+    view.setUint32(LIBFUSE_VERSION.major, 3, true);
+    view.setUint32(LIBFUSE_VERSION.minor, 17, true);
+    return symbols.fuse_session_new_versioned(bytes, ops, size, version, null);
+  }
+
+  /** Serves requests until the mount is gone or {@linkcode Session.stop} is called. */
+  async run(): Promise<"unmounted" | "stopped"> {
+    for (;;) {
+      if (this.#stopping) return "stopped";
+      switch (this.#turn()) {
+        case "ended":
+          return this.#stopping ? "stopped" : "unmounted";
+        case "busy":
+          await new Promise<void>((resolve) => setImmediate(resolve));
+          break;
+        case "idle":
+          await this.#libc.poll_nonblocking(this.#pollFds, 2n, -1);
+      }
+    }
+  }
+
+  #turn(): "ended" | "busy" | "idle" {
+    const { symbols } = this.#lib;
+    const until = performance.now() + TURN_MS;
+    for (let served = 0; served < REQUESTS_PER_TURN;) {
+      const result = symbols.fuse_session_receive_buf(this.#se, this.#buf);
+      if (result > 0) {
+        symbols.fuse_session_process_buf(this.#se, this.#buf);
+        this.#renewBuffer();
+        served++;
+        if (performance.now() >= until) return "busy";
+      } else if (result === -EAGAIN) {
+        if (this.#libc.poll(this.#pollFds, 2n, SHORT_POLL_MS) === 0) return "idle";
+        if (this.#stopping) return "ended";
+      } else if (result !== -EINTR) {
+        return "ended";
+      }
+    }
+    return "busy";
+  }
+
+  /** INIT may raise the size that libfuse reads at once, after it has made the buffer: let it make another. */
+  #renewBuffer(): void {
+    if (this.#bufferIsFinal) return;
+    this.#bufferIsFinal = true;
+    this.#freeBuffer();
+  }
+
+  #freeBuffer(): void {
+    const address = this.#bufView.getBigUint64(FUSE_BUF.mem, true);
+    this.#libc.free(Deno.UnsafePointer.create(address));
+    this.#buf.fill(0);
+  }
+
+  /** Ends {@linkcode Session.run} soon; the mount stays until {@linkcode Session.close}. */
+  stop(): void {
+    if (this.#stopping) return;
+    this.#stopping = true;
+    this.#libc.write(this.#wakeFd, new Uint8Array(new BigUint64Array([1n]).buffer), 8n);
+  }
+
+  /** Unmounts (lazily when busy) and frees everything. After `run` has returned; a second call does nothing. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.#dispatcher.answered();
+    this.#lib.symbols.fuse_session_unmount(this.#se);
+    this.#lib.symbols.fuse_session_destroy(this.#se);
+    this.#freeBuffer();
+    this.#libc.close(this.#wakeFd);
+    this.#dispatcher.close();
+    this.#se = null;
+  }
+}

@@ -1,0 +1,97 @@
+/**
+ * C signatures of what is called in libfuse3 and libc, each parameter with its C declaration. Nothing else: the
+ * library is opened in `libfuse.ts`, structure layouts are in `abi.ts`.
+ *
+ * `fuse_req_t` and `struct fuse_session *` are opaque pointers. What is `optional` came after 3.8.
+ */
+
+export const LIBFUSE_SYMBOLS = {
+  /** int fuse_version(void): 314 for 3.14 */
+  fuse_version: { parameters: [], result: "i32" },
+  /** const char *fuse_pkgversion(void) */
+  fuse_pkgversion: { parameters: [], result: "pointer" },
+  /** struct fuse_session *fuse_session_new(struct fuse_args *args, const struct fuse_lowlevel_ops *op, size_t op_size, void *userdata) */
+  fuse_session_new: { parameters: ["buffer", "buffer", "usize", "pointer"], result: "pointer" },
+  /** struct fuse_session *fuse_session_new_versioned(struct fuse_args *args, const struct fuse_lowlevel_ops *op, size_t op_size, struct libfuse_version *version, void *userdata); 3.17 */
+  fuse_session_new_versioned: {
+    parameters: ["buffer", "buffer", "usize", "buffer", "pointer"],
+    result: "pointer",
+    optional: true,
+  },
+  /** void fuse_session_set_sync_init(struct fuse_session *se, bool enable); 3.19 */
+  fuse_session_set_sync_init: { parameters: ["pointer", "bool"], result: "void", optional: true },
+  /** int fuse_session_mount(struct fuse_session *se, const char *mountpoint) */
+  fuse_session_mount: { parameters: ["pointer", "buffer"], result: "i32" },
+  /** void fuse_session_unmount(struct fuse_session *se) */
+  fuse_session_unmount: { parameters: ["pointer"], result: "void" },
+  /** void fuse_session_destroy(struct fuse_session *se) */
+  fuse_session_destroy: { parameters: ["pointer"], result: "void" },
+  /** int fuse_session_exited(struct fuse_session *se) */
+  fuse_session_exited: { parameters: ["pointer"], result: "i32" },
+  /** int fuse_session_fd(struct fuse_session *se) */
+  fuse_session_fd: { parameters: ["pointer"], result: "i32" },
+  /** int fuse_session_receive_buf(struct fuse_session *se, struct fuse_buf *buf): bytes, 0 at the end, or -errno */
+  fuse_session_receive_buf: { parameters: ["pointer", "buffer"], result: "i32" },
+  /** void fuse_session_process_buf(struct fuse_session *se, const struct fuse_buf *buf) */
+  fuse_session_process_buf: { parameters: ["pointer", "buffer"], result: "void" },
+  /** const struct fuse_ctx *fuse_req_ctx(fuse_req_t req) */
+  fuse_req_ctx: { parameters: ["pointer"], result: "pointer" },
+  /** int fuse_reply_err(fuse_req_t req, int err) */
+  fuse_reply_err: { parameters: ["pointer", "i32"], result: "i32" },
+  /** void fuse_reply_none(fuse_req_t req) */
+  fuse_reply_none: { parameters: ["pointer"], result: "void" },
+  /** int fuse_reply_entry(fuse_req_t req, const struct fuse_entry_param *e) */
+  fuse_reply_entry: { parameters: ["pointer", "buffer"], result: "i32" },
+  /** int fuse_reply_create(fuse_req_t req, const struct fuse_entry_param *e, const struct fuse_file_info *fi) */
+  fuse_reply_create: { parameters: ["pointer", "buffer", "buffer"], result: "i32" },
+  /** int fuse_reply_attr(fuse_req_t req, const struct stat *attr, double attr_timeout) */
+  fuse_reply_attr: { parameters: ["pointer", "buffer", "f64"], result: "i32" },
+  /** int fuse_reply_open(fuse_req_t req, const struct fuse_file_info *fi) */
+  fuse_reply_open: { parameters: ["pointer", "buffer"], result: "i32" },
+  /** int fuse_reply_write(fuse_req_t req, size_t count) */
+  fuse_reply_write: { parameters: ["pointer", "usize"], result: "i32" },
+  /** int fuse_reply_buf(fuse_req_t req, const char *buf, size_t size) */
+  fuse_reply_buf: { parameters: ["pointer", "buffer", "usize"], result: "i32" },
+  /** int fuse_reply_statfs(fuse_req_t req, const struct statvfs *stbuf) */
+  fuse_reply_statfs: { parameters: ["pointer", "buffer"], result: "i32" },
+  /** int fuse_reply_xattr(fuse_req_t req, size_t count) */
+  fuse_reply_xattr: { parameters: ["pointer", "usize"], result: "i32" },
+  /** size_t fuse_add_direntry(fuse_req_t req, char *buf, size_t bufsize, const char *name, const struct stat *stbuf, off_t off) */
+  fuse_add_direntry: {
+    parameters: ["pointer", "buffer", "usize", "buffer", "buffer", "i64"],
+    result: "usize",
+  },
+  /** size_t fuse_add_direntry_plus(fuse_req_t req, char *buf, size_t bufsize, const char *name, const struct fuse_entry_param *e, off_t off) */
+  fuse_add_direntry_plus: {
+    parameters: ["pointer", "buffer", "usize", "buffer", "buffer", "i64"],
+    result: "usize",
+  },
+} as const satisfies Deno.ForeignLibraryInterface;
+
+export const LIBC_SYMBOLS = {
+  /** int fcntl(int fd, int cmd, int arg) */
+  fcntl: { parameters: ["i32", "i32", "i32"], result: "i32" },
+  /** int poll(struct pollfd *fds, nfds_t nfds, int timeout_ms) */
+  poll: { parameters: ["buffer", "usize", "i32"], result: "i32" },
+  /** The same on a thread of Deno's pool, so that the event loop goes on. */
+  poll_nonblocking: {
+    name: "poll",
+    parameters: ["buffer", "usize", "i32"],
+    result: "i32",
+    nonblocking: true,
+  },
+  /** int eventfd(unsigned int initval, int flags) */
+  eventfd: { parameters: ["u32", "i32"], result: "i32" },
+  /** ssize_t write(int fd, const void *buf, size_t count) */
+  write: { parameters: ["i32", "buffer", "usize"], result: "isize" },
+  /** int close(int fd) */
+  close: { parameters: ["i32"], result: "i32" },
+  /** void free(void *ptr) */
+  free: { parameters: ["pointer"], result: "void" },
+  /** int prctl(int option, unsigned long arg2, ...) */
+  prctl: { parameters: ["i32", "usize", "usize", "usize", "usize"], result: "i32" },
+  /** pid_t waitpid(pid_t pid, int *wstatus, int options) */
+  waitpid: { parameters: ["i32", "buffer", "i32"], result: "i32" },
+  /** int umount2(const char *target, int flags) */
+  umount2: { parameters: ["buffer", "i32"], result: "i32" },
+} as const satisfies Deno.ForeignLibraryInterface;

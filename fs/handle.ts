@@ -1,0 +1,47 @@
+/** Open files: what every kind can do, and the table that gives them numbers. */
+import type { Caller } from "../ffi/operations.ts";
+import { FsError } from "./errno.ts";
+
+/** An open file. A method that a kind of file does not have answers EPERM. */
+export interface Handle {
+  /** At most `size` bytes from `offset`; fewer at the end, or where it is convenient. */
+  read(offset: number, size: number): Uint8Array;
+  /** Takes all of `data`, which is only valid during the call. */
+  write?(offset: number, data: Uint8Array, caller: () => Caller): void;
+  /** ftruncate through this descriptor, for a file whose buffer is the descriptor's. */
+  truncate?(size: number): void;
+  /** A descriptor of it was closed; what was written has to be safe, and errors of that are seen by close(2). */
+  flush?(): void;
+  /** What was written has to be committed, whatever descriptor wrote it. */
+  commit?(): void;
+  /** The last descriptor was closed. Its errors are seen by nobody. */
+  release?(): void;
+}
+
+export class Handles {
+  readonly #open = new Map<number, Handle>();
+  #last = 0;
+
+  add(handle: Handle): number {
+    this.#open.set(++this.#last, handle);
+    return this.#last;
+  }
+
+  get(fh: number): Handle {
+    const handle = this.#open.get(fh);
+    if (handle === undefined) throw new FsError("EBADF");
+    return handle;
+  }
+
+  /** Takes a handle out of the table and releases it. */
+  release(fh: number): void {
+    const handle = this.get(fh);
+    this.#open.delete(fh);
+    handle.release?.();
+  }
+
+  /** At the end: releases all. */
+  releaseAll(): void {
+    for (const fh of [...this.#open.keys()]) this.release(fh);
+  }
+}

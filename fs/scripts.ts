@@ -1,0 +1,243 @@
+/**
+ * Scripts as files: ordinary file semantics for any number of descriptors.
+ *
+ * The buffer belongs to the inode: all descriptors and stat see it. It is committed by a flush (every close of a
+ * descriptor) and by fsync. A truncation to nothing waits for the bytes that follow it, so that a crash between the two
+ * leaves the old text. While a descriptor can write, the job is held and cannot be claimed. A job on which writing has
+ * failed since it was last rewritten from the start does not run in part: it goes to failed.
+ */
+import type { Caller } from "../ffi/operations.ts";
+import { type Job, type JobId, type Timestamp, timestamp } from "../store/job.ts";
+import type { Store } from "../store/store.ts";
+import { FsError } from "./errno.ts";
+import type { Handle } from "./handle.ts";
+
+const S_ISUID = 0o4000;
+const S_ISGID = 0o2000;
+
+/** A script that is open, or is being truncated by its path. */
+interface OpenScript {
+  readonly id: JobId;
+  bytes: Uint8Array;
+  size: number;
+  mtime: Timestamp;
+  descriptors: number;
+  writers: number;
+  /** Differs from what is committed. */
+  dirty: boolean;
+  /** The only difference is that it was emptied. */
+  emptied: boolean;
+  /** The state file knows that it is being written. */
+  marked: boolean;
+  /** Why the text cannot be what was meant, until it is rewritten from the start. */
+  failure: string | null;
+}
+
+export interface OpenFlags {
+  readonly write: boolean;
+  readonly truncate: boolean;
+  readonly append: boolean;
+}
+
+export class Scripts {
+  readonly #store: Store;
+  readonly #open = new Map<JobId, OpenScript>();
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  /** What stat shows: of the buffer while there is one. */
+  stat(job: Job): { readonly size: number; readonly mtime: Timestamp } {
+    const open = this.#open.get(job.id);
+    if (open !== undefined) return { size: open.size, mtime: open.mtime };
+    return { size: job.scriptSize, mtime: { sec: job.mtimeSec, nsec: job.mtimeNsec } };
+  }
+
+  /** Somebody has set the mtime: what is not committed yet keeps it too. */
+  setMtime(id: JobId, mtime: Timestamp): void {
+    const open = this.#open.get(id);
+    if (open !== undefined) open.mtime = mtime;
+  }
+
+  /** Throws ESTALE when it is for writing and the job has left `pending/`: the kernel then looks the name up again. */
+  open(job: Job, flags: OpenFlags): Handle {
+    if (flags.write) {
+      if (job.state !== "pending") throw new FsError("ESTALE");
+      this.#store.db.assertWritable();
+    }
+    const script = this.#acquire(job, flags.write);
+    try {
+      if (flags.truncate) this.#resize(script, 0);
+    } catch (error) {
+      this.#release(script, flags.write);
+      throw error;
+    }
+    const read = (offset: number, size: number) =>
+      script.bytes.slice(Math.min(offset, script.size), Math.min(offset + size, script.size));
+    if (!flags.write) return { read, release: () => this.#release(script, false) };
+    return {
+      read,
+      write: (offset, data, caller) =>
+        this.#write(script, flags.append ? script.size : offset, data, caller),
+      flush: () => {
+        if (!script.emptied) this.#commit(script);
+      },
+      commit: () => this.#commit(script),
+      release: () => this.#release(script, true),
+    };
+  }
+
+  /** truncate(2) and ftruncate(2). By path it is a short write of its own. */
+  truncate(job: Job, size: number): void {
+    if (this.#open.get(job.id)?.writers) return this.#resize(this.#open.get(job.id)!, size);
+    if (job.state !== "pending") throw new FsError("ESTALE");
+    this.#store.db.assertWritable();
+    const script = this.#acquire(job, true);
+    try {
+      this.#resize(script, size);
+      this.#commit(script);
+    } finally {
+      this.#release(script, true);
+    }
+  }
+
+  /** fsync through a descriptor that cannot write: commits what others have written. */
+  commit(id: JobId): void {
+    const open = this.#open.get(id);
+    if (open !== undefined) this.#commit(open);
+  }
+
+  #acquire(job: Job, write: boolean): OpenScript {
+    if (write && !this.#store.queue.hold(job)) throw new FsError("ESTALE");
+    let script = this.#open.get(job.id);
+    if (script === undefined) {
+      const bytes = this.#store.jobs.script(job.id);
+      script = {
+        id: job.id,
+        bytes,
+        size: bytes.length,
+        mtime: { sec: job.mtimeSec, nsec: job.mtimeNsec },
+        descriptors: 0,
+        writers: 0,
+        dirty: false,
+        emptied: false,
+        marked: job.unflushed === 1,
+        failure: job.unflushed === 1 ? "its writing was not finished" : null,
+      };
+      this.#open.set(job.id, script);
+    }
+    this.#store.jobs.retain(job.id);
+    script.descriptors++;
+    if (write) script.writers++;
+    return script;
+  }
+
+  #release(script: OpenScript, wrote: boolean): void {
+    try {
+      if (wrote && script.writers === 1) this.#lastWriter(script);
+    } finally {
+      script.descriptors--;
+      if (wrote) script.writers--;
+      if (script.descriptors === 0) this.#open.delete(script.id);
+      if (wrote && script.writers === 0) this.#store.queue.release(script.id);
+      this.#store.jobs.drop(script.id);
+    }
+  }
+
+  #lastWriter(script: OpenScript): void {
+    try {
+      this.#commit(script);
+    } catch {
+      // Noted in script.failure; nobody hears an error of release.
+    }
+    this.#store.moves.doubt(script.id, script.failure);
+  }
+
+  #write(script: OpenScript, offset: number, data: Uint8Array, caller: () => Caller): void {
+    const end = offset + data.length;
+    this.#attempt(script, () => {
+      this.#checkSize(end);
+      this.#store.db.assertWritable(end);
+      this.#mark(script);
+      this.#clearSetId(script.id, caller);
+      this.#reserve(script, end);
+    });
+    script.bytes.set(data, offset);
+    script.size = Math.max(script.size, end);
+    script.emptied = false;
+    this.#changed(script);
+  }
+
+  #resize(script: OpenScript, size: number): void {
+    this.#attempt(script, () => {
+      this.#checkSize(size);
+      if (size > 0) this.#mark(script);
+      this.#reserve(script, size);
+    });
+    if (size === 0) script.failure = null;
+    script.bytes.fill(0, Math.min(size, script.size), script.size);
+    script.size = size;
+    script.emptied = size === 0;
+    this.#changed(script);
+  }
+
+  #changed(script: OpenScript): void {
+    script.dirty = true;
+    script.mtime = timestamp(this.#store.now());
+  }
+
+  /** Runs a step of writing; when it fails, the text is not what was meant. */
+  #attempt(script: OpenScript, step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      script.failure = `writing the script failed: ${
+        error instanceof Error ? error.message : String(error)
+      }`;
+      throw error;
+    }
+  }
+
+  #checkSize(size: number): void {
+    const limit = this.#store.settings.current.max_script_bytes;
+    if (size > limit) {
+      throw new FsError("EFBIG", `it would be larger than max_script_bytes (${limit})`);
+    }
+  }
+
+  #mark(script: OpenScript): void {
+    if (script.marked) return;
+    this.#store.jobs.markUnflushed(script.id);
+    script.marked = true;
+  }
+
+  /** As a local file system does: who is not root and writes to a file takes its set-id bits away. */
+  #clearSetId(id: JobId, caller: () => Caller): void {
+    const job = this.#store.jobs.require(id);
+    if (!(job.mode & (S_ISUID | S_ISGID)) || caller().uid === 0) return;
+    this.#store.jobs.setAttributes(job, { mode: job.mode & ~(S_ISUID | S_ISGID) });
+  }
+
+  #reserve(script: OpenScript, size: number): void {
+    if (size <= script.bytes.length) return;
+    const grown = new Uint8Array(Math.max(size, script.bytes.length * 2, 256));
+    grown.set(script.bytes.subarray(0, script.size));
+    script.bytes = grown;
+  }
+
+  #commit(script: OpenScript): void {
+    if (!script.dirty) return;
+    const failed = script.failure !== null;
+    this.#attempt(script, () =>
+      this.#store.jobs.putScript(
+        script.id,
+        script.bytes.subarray(0, script.size),
+        script.mtime,
+        failed,
+      ));
+    script.dirty = false;
+    script.emptied = false;
+    script.marked = failed;
+  }
+}

@@ -1,0 +1,56 @@
+/** setattr: chmod, chown, truncate and utimens, which the kernel has already checked against mode and owner. */
+import type { AttrChange, Caller, Timespec } from "../ffi/operations.ts";
+import { type Job, timestamp, toMs } from "../store/job.ts";
+import type { Store } from "../store/store.ts";
+import { MODE_BITS } from "./attributes.ts";
+import type { Scripts } from "./scripts.ts";
+
+const S_ISUID = 0o4000;
+const S_ISGID = 0o2000;
+const S_IXGRP = 0o010;
+
+function resolve(time: Timespec | "now" | undefined, nowMs: number): Timespec | undefined {
+  return time === "now" ? timestamp(nowMs) : time;
+}
+
+/** The mode after a change: of owner or size, by anyone but root, set-id bits go as on a local file system. */
+export function newMode(mode: number, change: AttrChange, caller: () => Caller): number {
+  const next = (change.mode ?? mode) & MODE_BITS;
+  const clears = change.uid !== undefined || change.gid !== undefined || change.size !== undefined;
+  if (change.mode !== undefined || !clears || !(next & (S_ISUID | S_ISGID))) return next;
+  if (change.size !== undefined && caller().uid === 0) return next;
+  // A set-gid bit without group execution once meant mandatory locking and stays.
+  return next & ~(next & S_IXGRP ? S_ISUID | S_ISGID : S_ISUID);
+}
+
+/** Changes a job through its script or its log. */
+export function setJobAttributes(
+  store: Store,
+  scripts: Scripts,
+  job: Job,
+  file: "script" | "log",
+  change: AttrChange,
+  caller: () => Caller,
+): void {
+  if (change.size !== undefined) scripts.truncate(job, change.size);
+  const nowMs = store.now();
+  const mtime = resolve(change.mtime, nowMs);
+  const mode = newMode(job.mode, change, caller);
+  const current = store.jobs.require(job.id);
+  store.db.transaction(() => {
+    store.jobs.setAttributes(current, {
+      mode,
+      uid: change.uid,
+      gid: change.gid,
+      atime: resolve(change.atime, nowMs),
+      mtime,
+      log: file === "log",
+    });
+    if (mtime !== undefined && current.state === "pending") {
+      const mtimeMs = toMs(mtime);
+      store.jobs.setStartAt(job.id, mtimeMs > nowMs ? mtimeMs : null);
+    }
+  });
+  if (mtime !== undefined && file === "script") scripts.setMtime(job.id, mtime);
+  store.moves.reschedule(job.id);
+}

@@ -1,0 +1,53 @@
+/** Reads the text of config.json, and tells text that is wrong from text that has not all come yet. */
+import { type ParseError, printParseErrorCode, visit } from "jsonc-parser";
+import { checkSettings, InvalidSettings, type Settings } from "../store/settings.ts";
+
+/** Far more than all settings need; a limit, so that nobody can make the daemon hold or parse megabytes. */
+export const MAX_TEXT_BYTES = 65_536;
+/** The settings need three; JSON.parse and the visitor recurse. */
+const MAX_DEPTH = 32;
+
+/** The text is the beginning of a document. */
+export class IncompleteSettings extends InvalidSettings {}
+
+/** The change that the text asks for. Throws {@linkcode InvalidSettings}, of which incomplete text is a kind. */
+export function parseSettingsText(bytes: Uint8Array): Partial<Settings> {
+  let text: string;
+  try {
+    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    throw new InvalidSettings("the text is not UTF-8");
+  }
+  checkSyntax(text);
+  return checkSettings(JSON.parse(text));
+}
+
+function checkSyntax(text: string): void {
+  const errors: ParseError[] = [];
+  const seen: Set<string>[] = [];
+  const enter = () => {
+    if (seen.length >= MAX_DEPTH) throw new InvalidSettings("the text is nested too deeply");
+    seen.push(new Set());
+  };
+  const leave = () => void seen.pop();
+  visit(text, {
+    onObjectBegin: enter,
+    onObjectEnd: leave,
+    onArrayBegin: enter,
+    onArrayEnd: leave,
+    onObjectProperty: (name) => {
+      if (seen.at(-1)?.has(name)) {
+        throw new InvalidSettings(`${JSON.stringify(name)} is given twice`);
+      }
+      seen.at(-1)?.add(name);
+    },
+    onError: (error, offset, length) => void errors.push({ error, offset, length }),
+  }, { disallowComments: true, allowTrailingComma: false, allowEmptyContent: false });
+  const [first] = errors;
+  if (first === undefined) return;
+  const end = text.trimEnd().length;
+  const where = `line ${text.slice(0, first.offset).split("\n").length}`;
+  const what = `not valid JSON at ${where}: ${printParseErrorCode(first.error)}`;
+  if (first.offset + first.length >= end) throw new IncompleteSettings(what);
+  throw new InvalidSettings(what);
+}

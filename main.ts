@@ -1,0 +1,101 @@
+/** The composition root: options, wiring, signals, exit codes. */
+import process from "node:process";
+import { Failure } from "./cli/failure.ts";
+import { configureLog, fileSystemLog, log, schedulerLog } from "./cli/log.ts";
+import { mountAt } from "./cli/mounts.ts";
+import { Exit, type Options, parseOptions } from "./cli/options.ts";
+import { checkMountpoint, checkSystem, detach } from "./cli/preflight.ts";
+import { openState, statePath } from "./cli/state_file.ts";
+import denoJson from "./deno.json" with { type: "json" };
+import { openLibc, openLibfuse } from "./ffi/libfuse.ts";
+import { LibfuseMissing } from "./ffi/libfuse.ts";
+import { Reaper } from "./ffi/reaper.ts";
+import { MountFailed, Session } from "./ffi/session.ts";
+import { FileSystem } from "./fs/file_system.ts";
+import { readEnvironment } from "./scheduler/environment.ts";
+import { Scheduler } from "./scheduler/scheduler.ts";
+
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
+function versionText(): string {
+  let libfuse: string;
+  try {
+    const { soname, version } = openLibfuse();
+    libfuse = `libfuse ${version} (${soname})`;
+  } catch {
+    libfuse = "no libfuse3 found";
+  }
+  const sqlite = process.versions.sqlite ?? "unknown";
+  return `qj ${denoJson.version} (Deno ${Deno.version.deno}, SQLite ${sqlite}, ${libfuse})`;
+}
+
+/** Mounts and serves until a signal or an unmount. Returns the exit status. */
+async function serve(options: Options): Promise<number> {
+  const libc = openLibc();
+  const libfuse = openLibfuse();
+  await checkSystem(options.allowOther);
+  const mountpoint = await checkMountpoint(options.mountpoint, libc);
+  const state = statePath(options.stateFile, (name) => Deno.env.get(name), Deno.cwd());
+  const environment = readEnvironment(mountpoint);
+  const { store, lock, runFolder } = await openState(state, mountpoint);
+  // A working directory inside the mountpoint would keep it busy.
+  Deno.chdir("/");
+  const fileSystem = new FileSystem(store, fileSystemLog);
+  const mountOptions = ["fsname=qj", "subtype=qj", "default_permissions", "nosuid", "nodev"];
+  if (options.allowOther) mountOptions.push("allow_other");
+  const session = new Session(libfuse, libc, fileSystem, { mountpoint, mountOptions });
+  const scheduler = new Scheduler({
+    store,
+    environment,
+    reaper: new Reaper(libc),
+    runFolder,
+    log: schedulerLog,
+  });
+
+  let stopping: Promise<void> | undefined;
+  const stop = () => stopping ??= scheduler.stop(0).then(() => session.stop());
+  const onSignal = () => {
+    if (stopping === undefined) log.info("stopping; a second signal kills what still runs");
+    else scheduler.kill();
+    void stop();
+  };
+  for (const name of SIGNALS) Deno.addSignalListener(name, onSignal);
+
+  scheduler.start();
+  log.info(`mounted on ${JSON.stringify(mountpoint)}, jobs in ${JSON.stringify(store.db.path)}`);
+  if (options.allowOther) {
+    log.info("other users may enter; only jobs of this user and of root are accepted");
+  }
+  const end = await session.run();
+  // The order of the end: jobs, then open files, then the mount, then the state file.
+  await stop();
+  fileSystem.close();
+  await session.close();
+  const aborted = end === "unmounted" && mountAt(mountpoint) !== undefined;
+  if (aborted) await detach(mountpoint, libc);
+  store.close();
+  lock.close();
+  if (!aborted) return 0;
+  log.error("the connection to the kernel was aborted");
+  return 1;
+}
+
+/** Runs the program; returns its exit status. */
+export async function main(args: readonly string[]): Promise<number> {
+  try {
+    const options = parseOptions(args, versionText);
+    configureLog(options);
+    return await serve(options);
+  } catch (error) {
+    if (error instanceof Exit) return error.status;
+    if (
+      error instanceof Failure || error instanceof LibfuseMissing || error instanceof MountFailed
+    ) {
+      Deno.stderr.writeSync(new TextEncoder().encode(`qj: ${error.message}\n`));
+      return error instanceof Failure ? error.status : 1;
+    }
+    throw error;
+  }
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));

@@ -1,0 +1,192 @@
+/**
+ * One attempt from spawn to end: start the process, copy its output, stop it when its time is over or somebody says so,
+ * and tell how it ended.
+ *
+ * The attempt ends when the shell does, not when its pipe closes: a grandchild may hold that for hours.
+ */
+import type { Claim, Outcome } from "../store/attempts.ts";
+import { after } from "./alarm.ts";
+import { commandLine, type JobEnvironment } from "./command.ts";
+import { type Leftovers, terminate } from "./leftovers.ts";
+import type { OutputBatch } from "./output_batch.ts";
+import { type AttemptProcesses, signal, startTicks } from "./processes.ts";
+
+/** How long the pipe may take to close once no process of the attempt is left, in ms: only a stranger can hold it. */
+const PIPE_CLOSE_MS = 1000;
+/** How long what is left of an attempt may hold the pipe after it was told to end, before reading stops, in ms. */
+const PIPE_LEFT_MS = 200;
+
+export type StopReason = "timeout" | "cancelled" | "lost";
+
+export interface RunOptions {
+  readonly environment: JobEnvironment;
+  readonly bootId: string;
+  readonly leftovers: Leftovers;
+  readonly output: OutputBatch;
+  /** Where scripts that need a file are put. */
+  readonly runFolder: string;
+  readonly timeoutSec: number;
+  /** Asked when it is needed: the setting may change while the job runs. */
+  readonly graceMs: () => number;
+  /** The process is there. */
+  readonly started: (pid: number, pidStart: number | null) => void;
+}
+
+/** How the attempt ended, and whether processes of it are still there. */
+export interface RunEnd {
+  readonly outcome: Outcome;
+  readonly left: boolean;
+}
+
+export class AttemptRun {
+  readonly claim: Claim;
+  readonly #options: RunOptions;
+  /** Set to cut the grace of a stop short. */
+  readonly #cut = { now: false };
+  #processes: AttemptProcesses;
+  #stopped: StopReason | null = null;
+  #ended = false;
+  #cancelKill: (() => void) | null = null;
+
+  constructor(claim: Claim, options: RunOptions) {
+    this.claim = claim;
+    this.#options = options;
+    this.#processes = { token: claim.token, bootId: options.bootId, pid: null, pidStart: null };
+  }
+
+  /** Spawns at once, in this turn, and resolves when the attempt has ended. Never rejects. */
+  async run(): Promise<RunEnd> {
+    const file = { path: null as string | null };
+    try {
+      const child = this.#spawn(file);
+      const cancelTimeout = this.#options.timeoutSec > 0
+        ? after(this.#options.timeoutSec * 1000, () => this.stop("timeout"))
+        : () => {};
+      try {
+        return await this.#follow(child);
+      } finally {
+        cancelTimeout();
+      }
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      return { outcome: { kind: "error", reason: `cannot start: ${reason}` }, left: false };
+    } finally {
+      this.#ended = true;
+      this.#cancelKill?.();
+      if (file.path !== null) await Deno.remove(file.path).catch(() => {});
+    }
+  }
+
+  #spawn(file: { path: string | null }): Deno.ChildProcess {
+    const { environment, runFolder, leftovers, started } = this.#options;
+    const { job, attempt, token, script } = this.claim;
+    const line = commandLine(script, environment);
+    let args: readonly string[];
+    if (line.file) {
+      file.path = `${runFolder}/${attempt}`;
+      Deno.writeFileSync(file.path, script, { mode: 0o700 });
+      args = line.args(file.path);
+    } else {
+      args = line.args;
+    }
+    const child = new Deno.Command(line.program, {
+      args: [...args],
+      cwd: "/",
+      clearEnv: true,
+      env: {
+        ...environment.env,
+        QJ_JOB: job.name,
+        QJ_ATTEMPT: String(job.attempts + 1),
+        QJ_ATTEMPT_ID: token,
+      },
+      stdin: "null",
+      stdout: "piped",
+      stderr: "null",
+      detached: true,
+    }).spawn();
+    leftovers.spawned(child.pid);
+    this.#processes = { ...this.#processes, pid: child.pid, pidStart: startTicks(child.pid) };
+    started(child.pid, this.#processes.pidStart);
+    return child;
+  }
+
+  async #follow(child: Deno.ChildProcess): Promise<RunEnd> {
+    const reader = child.stdout.getReader();
+    const copied = this.#copy(reader);
+    const status = await child.status;
+    this.#options.leftovers.ended(child.pid);
+    this.#ended = true;
+    this.#cancelKill?.();
+    const outcome = this.#outcome(status);
+    const left = (await this.#options.leftovers.of(this.#processes)).length > 0;
+    if (left) terminate(-child.pid);
+    await this.#readRest(reader, copied, left ? PIPE_LEFT_MS : PIPE_CLOSE_MS);
+    await this.#options.output.flush();
+    return { outcome, left };
+  }
+
+  async #copy(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<void> {
+    try {
+      for (;;) {
+        const { value, done } = await reader.read();
+        if (done) return;
+        await this.#options.output.add(this.claim.capture, value);
+      }
+    } catch {
+      // The read was cancelled.
+    }
+  }
+
+  async #readRest(
+    reader: ReadableStreamDefaultReader<Uint8Array>,
+    copied: Promise<void>,
+    patienceMs: number,
+  ): Promise<void> {
+    const cancel = after(patienceMs, () => void reader.cancel().catch(() => {}));
+    await copied;
+    cancel();
+  }
+
+  #outcome(status: Deno.CommandStatus): Outcome {
+    if (this.#stopped === "timeout") {
+      return { kind: "timeout", seconds: this.#options.timeoutSec };
+    }
+    if (this.#stopped !== null) return { kind: this.#stopped };
+    if (status.signal !== null) return { kind: "signaled", signal: status.signal };
+    return { kind: "exited", code: status.code };
+  }
+
+  /** Stops the attempt: SIGTERM to its processes, after the grace SIGKILL. The first reason counts. */
+  stop(reason: StopReason): void {
+    if (this.#ended || this.#stopped !== null) return;
+    this.#stopped = reason;
+    const { pid } = this.#processes;
+    if (pid === null) return;
+    terminate(-pid);
+    void this.#toOthers(terminate);
+    this.#cancelKill = after(this.#options.graceMs(), () => this.#kill());
+  }
+
+  /** Cuts the grace of a stop short. */
+  kill(): void {
+    this.#cut.now = true;
+    if (!this.#ended) this.#kill();
+  }
+
+  #kill(): void {
+    const { pid } = this.#processes;
+    if (pid === null) return;
+    signal(-pid, "SIGKILL");
+    void this.#toOthers((other) => void signal(other, "SIGKILL"));
+  }
+
+  /** For processes of the attempt that have left its group. */
+  async #toOthers(send: (pid: number) => void): Promise<void> {
+    for (const pid of await this.#options.leftovers.allOf(this.#processes)) send(pid);
+  }
+
+  /** After the end: stops what is left, and resolves when it is gone. */
+  stopLeft(): Promise<void> {
+    return this.#options.leftovers.stop(this.#processes, this.#options.graceMs(), this.#cut);
+  }
+}

@@ -1,0 +1,57 @@
+/** What the daemon was started with and hands on to its jobs. */
+import type { JobEnvironment } from "./command.ts";
+
+/** Meant for the daemon alone. */
+const WITHHELD = ["NOTIFY_SOCKET", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "QJ_STATE_FILE"];
+/** What a service gets from systemd, and what programs that use select(2) need. */
+const USUAL_OPEN_FILES = 1024;
+
+/** Reads the daemon's surroundings. Before the mount: `cwd` may be the mountpoint. */
+export function readEnvironment(mountpoint: string): JobEnvironment {
+  const env = Deno.env.toObject();
+  for (const name of WITHHELD) delete env[name];
+  return {
+    cwd: Deno.cwd(),
+    env: { ...env, QJ_MOUNT: mountpoint },
+    openFiles: openFilesAsGiven(),
+    groups: droppedGroups(),
+  };
+}
+
+/**
+ * Deno raises the soft limit of open files to the hard one when it starts. What it was before is what the parent has,
+ * if the parent has the same hard limit.
+ */
+function openFilesAsGiven(): number | "unlimited" {
+  const own = openFilesOf("self");
+  const parent = openFilesOf(String(Deno.ppid));
+  if (own === null) return USUAL_OPEN_FILES;
+  if (parent !== null && parent.hard === own.hard) return parent.soft;
+  if (own.soft !== own.hard) return own.soft;
+  return own.hard === "unlimited" ? USUAL_OPEN_FILES : Math.min(own.hard, USUAL_OPEN_FILES);
+}
+
+type Limit = number | "unlimited";
+
+function openFilesOf(pid: string): { readonly soft: Limit; readonly hard: Limit } | null {
+  let text: string;
+  try {
+    text = Deno.readTextFileSync(`/proc/${pid}/limits`);
+  } catch {
+    return null;
+  }
+  const found = /^Max open files\s+(\S+)\s+(\S+)/m.exec(text);
+  if (found === null) return null;
+  const limit = (word: string): Limit => word === "unlimited" ? word : Number(word);
+  return { soft: limit(found[1]!), hard: limit(found[2]!) };
+}
+
+/** As root, Deno drops the supplementary groups of a detached child: those that it must get back. */
+function droppedGroups(): number[] {
+  if (Deno.uid() !== 0) return [];
+  const status = Deno.readTextFileSync("/proc/self/status");
+  const groups = /^Groups:[ \t]*(.*)$/m.exec(status)?.[1]?.trim().split(/\s+/).filter(Boolean) ??
+    [];
+  const gid = Deno.gid();
+  return groups.map(Number).some((group) => group !== gid) ? groups.map(Number) : [];
+}

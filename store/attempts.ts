@@ -1,0 +1,233 @@
+/**
+ * Attempts: claiming a job, and the transaction that records how its run ended and decides what comes next.
+ *
+ * An attempt is *live* from its claim until none of its processes is left. It may outlive its job's stay in `active/`:
+ * a job that is removed, parked or queued again while it runs leaves at once, and its attempt is stopped meanwhile.
+ */
+import type { Database } from "./database.ts";
+import type { AttemptId, Job, JobId, State } from "./job.ts";
+import type { Jobs } from "./jobs.ts";
+import type { Moves } from "./moves.ts";
+import type { Capture, Output } from "./output.ts";
+import { sectionHead } from "./section.ts";
+
+const NEWLINE = 10;
+const encoder = new TextEncoder();
+
+/** How an attempt ended. */
+export type Outcome =
+  | { readonly kind: "exited"; readonly code: number }
+  | { readonly kind: "signaled"; readonly signal: string }
+  | { readonly kind: "timeout"; readonly seconds: number }
+  | { readonly kind: "cancelled" }
+  | { readonly kind: "lost" }
+  /** It could not start. */
+  | { readonly kind: "error"; readonly reason: string };
+
+/** What becomes of the job after an attempt, see `scheduler/policy.ts`. */
+export interface Next {
+  readonly to: Extract<State, "pending" | "complete" | "failed">;
+  readonly attempts: number;
+  readonly lost: number;
+  readonly retryAtMs: number | null;
+}
+
+/** A claimed job and its attempt. */
+export interface Claim {
+  readonly attempt: AttemptId;
+  readonly job: Job;
+  /** QJ_ATTEMPT_ID. */
+  readonly token: string;
+  readonly script: Uint8Array;
+  readonly capture: Capture;
+}
+
+/** A live attempt that an earlier run of the daemon has left. */
+export interface LeftAttempt {
+  readonly id: AttemptId;
+  readonly jobId: JobId;
+  readonly jobName: string;
+  readonly token: string;
+  readonly bootId: string;
+  readonly pid: number | null;
+  readonly pidStart: number | null;
+  readonly outcome: string | null;
+}
+
+/** The text after `[System Error]: `, or null for success. */
+export function errorText(outcome: Outcome): string | null {
+  switch (outcome.kind) {
+    case "exited":
+      return outcome.code === 0 ? null : `exit status ${outcome.code}`;
+    case "signaled":
+      return `signal: ${outcome.signal}`;
+    case "timeout":
+      return `timed out after ${outcome.seconds} s`;
+    case "cancelled":
+      return "cancelled";
+    case "lost":
+      return "lost: the daemon stopped";
+    case "error":
+      return outcome.reason;
+  }
+}
+
+export class Attempts {
+  readonly #db: Database;
+  readonly #jobs: Jobs;
+  readonly #moves: Moves;
+  readonly #output: Output;
+  readonly #now: () => number;
+  readonly #insert;
+  readonly #nextNumber;
+  readonly #process;
+  readonly #end;
+  readonly #gone;
+  readonly #left;
+
+  constructor(db: Database, jobs: Jobs, moves: Moves, output: Output, now: () => number) {
+    this.#db = db;
+    this.#jobs = jobs;
+    this.#moves = moves;
+    this.#output = output;
+    this.#now = now;
+    this.#nextNumber = db.prepare(
+      "SELECT coalesce(max(number), 0) + 1 AS n FROM attempt WHERE job_id = ?",
+    );
+    this.#insert = db.prepare(
+      `INSERT INTO attempt (job_id, job_name, number, token, boot_id, started_ms, log_start, live)
+       VALUES (:job, :name, :number, :token, :boot, :started, :start, 1) RETURNING id`,
+    );
+    this.#process = db.prepare("UPDATE attempt SET pid = ?, pid_start = ? WHERE id = ?");
+    this.#end = db.prepare(
+      `UPDATE attempt SET ended_ms = :ended, outcome = :outcome, exit_code = :code,
+         signal = :signal, error = :error, log_end = :end, live = :live
+       WHERE id = :id AND outcome IS NULL`,
+    );
+    this.#gone = db.prepare("UPDATE attempt SET live = 0 WHERE id = ?");
+    this.#left = db.prepare(
+      `SELECT id, job_id AS jobId, job_name AS jobName, token, boot_id AS bootId, pid,
+         pid_start AS pidStart, outcome FROM attempt WHERE live = 1`,
+    );
+  }
+
+  /** Moves a ready job to active and begins an attempt and its log section. `job` comes from `Queue.next`. */
+  claim(job: Job, bootId: string, maxOutputBytes: number): Claim {
+    const token = crypto.randomUUID();
+    const script = this.#jobs.script(job.id);
+    return this.#db.transaction(() => {
+      this.#moves.move(job, "active");
+      const { n } = this.#nextNumber.get(job.id) as { n: number };
+      const { id } = this.#insert.get({
+        job: job.id,
+        name: job.name,
+        number: n,
+        token,
+        boot: bootId,
+        started: this.#now(),
+        start: job.logSize,
+      }) as { id: AttemptId };
+      const end = this.#output.append(job.id, job.logSize, this.#head(job, script));
+      const capture = this.#output.begin(job.id, id, end, maxOutputBytes);
+      return { attempt: id, job, token, script, capture };
+    });
+  }
+
+  #head(job: Job, script: Uint8Array): Uint8Array {
+    const head = sectionHead(script);
+    if (job.logSize === 0 || this.#output.read(job.id, job.logSize - 1, 1)[0] === NEWLINE) {
+      return head;
+    }
+    return new Uint8Array([NEWLINE, ...head]);
+  }
+
+  /** Remembers the leader of the attempt's process group. `pidStart` is in clock ticks since boot. */
+  setProcess(id: AttemptId, pid: number, pidStart: number | null): void {
+    this.#db.run(this.#process, pid, pidStart, id);
+  }
+
+  /** Appends output of running attempts, in one transaction for all. */
+  captureOutput(batch: ReadonlyMap<Capture, readonly Uint8Array[]>): void {
+    this.#allOrNone([...batch.keys()], () => {
+      for (const [capture, parts] of batch) {
+        this.#output.capture(capture, parts);
+        this.#jobs.touchLog(capture.job);
+      }
+    });
+  }
+
+  /** A transaction that changes captures too: when it fails, they are as they were. */
+  #allOrNone(captures: readonly Capture[], body: () => void): void {
+    const before = captures.map((capture) => ({ ...capture }));
+    try {
+      this.#db.transaction(body);
+    } catch (error) {
+      captures.forEach((capture, i) => Object.assign(capture, before[i]));
+      throw error;
+    }
+  }
+
+  /**
+   * Records the end of an attempt. If the job is still active (nobody has removed, parked or queued it meanwhile),
+   * `decide` says what comes next, in the same transaction. `live`: some of its processes are still there.
+   */
+  finish(capture: Capture, outcome: Outcome, live: boolean, decide: (job: Job) => Next): void {
+    this.#allOrNone([capture], () => {
+      const job = this.#jobs.byId(capture.job);
+      if (job === undefined) return;
+      this.#output.finish(capture, errorText(outcome));
+      this.#record(capture.attempt, outcome, capture.end, live);
+      if (job.state === "active") {
+        const next = decide(job);
+        this.#moves.move(job, next.to, next);
+      } else {
+        this.#jobs.touchLog(job.id);
+      }
+    });
+    this.#jobs.purgeIfRemoved(capture.job);
+  }
+
+  #record(id: AttemptId, outcome: Outcome, logEnd: number, live: boolean): void {
+    this.#end.run({
+      id,
+      ended: this.#now(),
+      outcome: outcome.kind,
+      code: outcome.kind === "exited" ? outcome.code : null,
+      signal: outcome.kind === "signaled" ? outcome.signal : null,
+      error: outcome.kind === "error" ? outcome.reason : null,
+      end: logEnd,
+      live: live ? 1 : 0,
+    });
+  }
+
+  /** No process of the attempt is left. */
+  gone(id: AttemptId, job: JobId): void {
+    this.#db.run(this.#gone, id);
+    this.#jobs.purgeIfRemoved(job);
+  }
+
+  /** What an earlier run of the daemon has left. */
+  left(): LeftAttempt[] {
+    return this.#left.all() as unknown as LeftAttempt[];
+  }
+
+  /**
+   * Records a left attempt as lost. Its processes may be alive, so it stays live until {@linkcode Attempts.gone}.
+   * `decide` as in {@linkcode Attempts.finish}.
+   */
+  lose(left: LeftAttempt, decide: (job: Job) => Next): void {
+    this.#db.transaction(() => {
+      const job = this.#jobs.byId(left.jobId);
+      if (job === undefined || left.outcome !== null) return;
+      const newline = job.logSize === 0 ||
+        this.#output.read(job.id, job.logSize - 1, 1)[0] === NEWLINE;
+      const text = `${newline ? "" : "\n"}\n[System Error]: ${errorText({ kind: "lost" })}\n`;
+      const end = this.#output.append(job.id, job.logSize, encoder.encode(text));
+      this.#record(left.id, { kind: "lost" }, end, true);
+      if (job.state === "active") {
+        const next = decide(job);
+        this.#moves.move(job, next.to, next);
+      }
+    });
+  }
+}

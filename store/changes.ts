@@ -1,0 +1,26 @@
+/** How the store tells others what has changed: a plain list of listeners, called after the commit. */
+import type { AttemptId, JobId } from "./job.ts";
+
+export type Change =
+  /** The last writer of a pending job has closed it, or something touched it before it was submitted. */
+  | { readonly kind: "settle"; readonly job: JobId }
+  /** A pending job may be ready to start, or a waiting one has a new time. */
+  | { readonly kind: "queued" }
+  /** An attempt is to be stopped: its job was removed, parked or queued again while it ran. */
+  | { readonly kind: "cancel"; readonly attempt: AttemptId }
+  /** The settings have changed. */
+  | { readonly kind: "config" };
+
+export class Changes {
+  readonly #listeners = new Set<(change: Change) => void>();
+
+  /** Calls `listener` for every change until the returned function is called. */
+  listen(listener: (change: Change) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  emit(change: Change): void {
+    for (const listener of this.#listeners) listener(change);
+  }
+}

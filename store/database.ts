@@ -1,0 +1,182 @@
+/**
+ * The open state file: pragmas, migrations, transactions, and whether it can be written.
+ *
+ * One connection, used by one thread, so nothing here waits for a lock of ours. WAL with synchronous=NORMAL: a commit
+ * survives any crash of the daemon; what must survive power loss too waits for {@linkcode Database.sync}. After a
+ * failed commit the database counts as broken until a probe commit works, so that callers hear of a full disk at the
+ * first call that can tell.
+ */
+import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { statfsSync } from "node:fs";
+import { fromSqlite, StoreError } from "./errors.ts";
+import { MIGRATIONS } from "./schema.ts";
+
+/** Milliseconds that SQLite waits for another program (a sqlite3 shell, a backup) before "busy". It blocks the loop. */
+const BUSY_TIMEOUT_MS = 250;
+/** Bytes that a commit may need beyond its content: WAL frames of the pages of several indexes. */
+const COMMIT_MARGIN = 65536;
+/** With twice this much room nobody has to ask again for a while, unless a change is as large. */
+const AMPLE_ROOM = 64 * 1024 * 1024;
+const ROOM_KNOWN_MS = 1000;
+
+export class Database {
+  readonly path: string;
+  readonly #db: DatabaseSync;
+  readonly #begin: StatementSync;
+  readonly #commit: StatementSync;
+  readonly #rollback: StatementSync;
+  readonly #probe: StatementSync;
+  readonly #isRoot = Deno.uid() === 0;
+  #failure: StoreError | null = null;
+  #roomKnownUntil = 0;
+  #wal: Deno.FsFile | null = null;
+  #syncing: Promise<void> | null = null;
+  #syncNext: Promise<void> | null = null;
+
+  /** Opens or makes the state file and brings its schema up to date. Throws StoreError or what SQLite says. */
+  constructor(path: string) {
+    this.path = path;
+    try {
+      this.#db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
+      // Before the first table: lets retention give space back without a whole VACUUM.
+      this.#db.exec("PRAGMA auto_vacuum = INCREMENTAL");
+      this.#db.exec("PRAGMA journal_mode = WAL");
+      this.#db.exec("PRAGMA synchronous = NORMAL");
+      this.#db.exec("PRAGMA foreign_keys = ON");
+      this.#begin = this.#db.prepare("BEGIN IMMEDIATE");
+      this.#commit = this.#db.prepare("COMMIT");
+      this.#rollback = this.#db.prepare("ROLLBACK");
+      this.#migrate();
+      this.#probe = this.#db.prepare("UPDATE counter SET value = value + 1 WHERE name = 'probe'");
+    } catch (error) {
+      throw fromSqlite(error);
+    }
+  }
+
+  #migrate(): void {
+    const { user_version: version } = this.#db.prepare("PRAGMA user_version").get() as {
+      user_version: number;
+    };
+    if (version > MIGRATIONS.length) {
+      throw new StoreError(
+        "io",
+        `it was made by a newer qj (format ${version}, this program knows ${MIGRATIONS.length}): ` +
+          `install that version again`,
+      );
+    }
+    if (version > 0 && version < MIGRATIONS.length) {
+      this.#db.prepare("VACUUM INTO ?").run(`${this.path}.before-v${MIGRATIONS.length}`);
+    }
+    for (let step = version; step < MIGRATIONS.length; step++) {
+      this.transaction(() => {
+        this.#db.exec(MIGRATIONS[step]!);
+        this.#db.exec(`PRAGMA user_version = ${step + 1}`);
+      });
+    }
+  }
+
+  prepare(sql: string): StatementSync {
+    return this.#db.prepare(sql);
+  }
+
+  /** Runs `body` in a transaction, or in the one that is open already. All of it happens, or nothing and a throw. */
+  transaction<T>(body: () => T): T {
+    if (this.#db.isTransaction) return body();
+    return this.#guard(() => {
+      this.#begin.run();
+      try {
+        const result = body();
+        this.#commit.run();
+        return result;
+      } catch (error) {
+        if (this.#db.isTransaction) this.#rollback.run();
+        throw error;
+      }
+    });
+  }
+
+  /** Runs one changing statement as a transaction of its own; returns how many rows it changed. */
+  run(statement: StatementSync, ...parameters: (string | number | null | Uint8Array)[]): number {
+    if (this.#db.isTransaction) return Number(statement.run(...parameters).changes);
+    return this.#guard(() => Number(statement.run(...parameters).changes));
+  }
+
+  #guard<T>(body: () => T): T {
+    try {
+      const result = body();
+      this.#failure = null;
+      return result;
+    } catch (error) {
+      const mapped = fromSqlite(error);
+      if (mapped instanceof StoreError && MEDIUM.has(mapped.kind)) this.#failure = mapped;
+      throw mapped;
+    }
+  }
+
+  /** The failure that makes the state file unusable now, or null. */
+  get failure(): StoreError | null {
+    return this.#failure;
+  }
+
+  /**
+   * Throws the failure that a change of `bytes` bytes would meet as far as can be told: the last commit failed and a
+   * probe fails too, or the file system has no room.
+   */
+  assertWritable(bytes = 0): void {
+    if (this.#failure !== null) this.run(this.#probe);
+    const needed = bytes + COMMIT_MARGIN;
+    if (performance.now() < this.#roomKnownUntil && needed < AMPLE_ROOM) return;
+    let stat;
+    try {
+      stat = statfsSync(this.path);
+    } catch {
+      return; // the commit itself will tell
+    }
+    const room = stat.bsize * (this.#isRoot ? stat.bfree : stat.bavail);
+    if (room >= 2 * AMPLE_ROOM) this.#roomKnownUntil = performance.now() + ROOM_KNOWN_MS;
+    if (room < needed) {
+      throw new StoreError("full", "no room left on the file system of the state file");
+    }
+  }
+
+  /**
+   * Resolves when everything committed before the call is on stable storage. One fdatasync serves all that wait for
+   * it: a call during one joins the next.
+   */
+  sync(): Promise<void> {
+    if (this.#syncing === null) {
+      this.#syncing = this.#fdatasync().finally(() => {
+        this.#syncing = null;
+      });
+      return this.#syncing;
+    }
+    this.#syncNext ??= this.#syncing.catch(() => {}).then(() => {
+      this.#syncNext = null;
+      return this.sync();
+    });
+    return this.#syncNext;
+  }
+
+  async #fdatasync(): Promise<void> {
+    // The WAL is made by the first commit and stays as long as this connection lives. It carries no POSIX locks, so a
+    // descriptor of our own on it is harmless; one on the database itself would drop SQLite's locks when closed.
+    if (this.#wal === null) {
+      this.#wal = await Deno.open(`${this.path}-wal`, { read: true, write: true });
+      const folder = await Deno.open(this.path.replace(/\/[^/]*$/, "") || "/", { read: true });
+      try {
+        await folder.sync();
+      } finally {
+        folder.close();
+      }
+    }
+    await this.#wal.syncData();
+  }
+
+  close(): void {
+    this.#wal?.close();
+    this.#db.close();
+  }
+}
+
+/** Kinds that say something about the medium rather than about one statement. */
+const MEDIUM: ReadonlySet<string> = new Set(["full", "read-only", "io", "busy"]);

@@ -1,0 +1,84 @@
+/** What a job is: its row, its states and the moves between them, and which names are drafts. */
+
+declare const brand: unique symbol;
+/** Row id of a job. Never used again, so the inode numbers made from it are not either. */
+export type JobId = number & { readonly [brand]: "JobId" };
+/** Row id of an attempt. */
+export type AttemptId = number & { readonly [brand]: "AttemptId" };
+
+export type State = "pending" | "active" | "complete" | "failed" | "removed";
+/** States that have a directory. */
+export type ListedState = Exclude<State, "removed">;
+
+/** Every legal move; see the diagram in qj.5. */
+export const MOVES: Readonly<Record<State, readonly State[]>> = {
+  pending: ["active", "failed", "removed"],
+  active: ["pending", "complete", "failed", "removed"],
+  complete: ["pending", "removed"],
+  failed: ["pending", "removed"],
+  removed: [],
+};
+
+/** Of a pending job. open: a draft, empty, or with a writer; waiting: until `wakeAtMs`; ready: may start now. */
+export type Phase = "open" | "waiting" | "ready";
+
+/** A row of the job table. Times in seconds and nanoseconds are what stat shows, those in ms are for scheduling. */
+export interface Job {
+  readonly id: JobId;
+  readonly name: string;
+  readonly state: State;
+  readonly phase: Phase | null;
+  readonly seq: number | null;
+  readonly priority: number;
+  /** Attempts that count, since the job was queued. */
+  readonly attempts: number;
+  /** Attempts lost in a row. */
+  readonly lost: number;
+  readonly startAtMs: number | null;
+  readonly retryAtMs: number | null;
+  readonly unflushed: 0 | 1;
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly atimeSec: number;
+  readonly atimeNsec: number;
+  readonly mtimeSec: number;
+  readonly mtimeNsec: number;
+  readonly logMtimeSec: number;
+  readonly logMtimeNsec: number;
+  readonly ctimeSec: number;
+  readonly ctimeNsec: number;
+  readonly scriptSize: number;
+  /** Bytes ever written to the log, and how many of them were dropped again. */
+  readonly logSize: number;
+  readonly logDropped: number;
+}
+
+/** The columns of {@linkcode Job}, for SELECT. */
+export const JOB_COLUMNS = `id, name, state, phase, seq, priority, attempts, lost,
+  start_at_ms AS startAtMs, retry_at_ms AS retryAtMs, unflushed, mode, uid, gid,
+  atime_s AS atimeSec, atime_ns AS atimeNsec, mtime_s AS mtimeSec, mtime_ns AS mtimeNsec,
+  log_mtime_s AS logMtimeSec, log_mtime_ns AS logMtimeNsec, ctime_s AS ctimeSec, ctime_ns AS ctimeNsec,
+  script_size AS scriptSize, log_size AS logSize, log_dropped AS logDropped`;
+
+/** A draft is listed but never run: editors and rsync make such names for files that they have not finished. */
+export function isDraft(name: string): boolean {
+  return name.startsWith(".") || name.endsWith("~") ||
+    (name.length > 1 && name.startsWith("#") && name.endsWith("#"));
+}
+
+/** A moment as stat shows it. */
+export interface Timestamp {
+  readonly sec: number;
+  readonly nsec: number;
+}
+
+export function timestamp(ms: number): Timestamp {
+  const sec = Math.floor(ms / 1000);
+  return { sec, nsec: Math.round((ms - sec * 1000) * 1e6) };
+}
+
+/** Milliseconds since the epoch, rounded up, so that nothing starts before the moment. */
+export function toMs(time: Timestamp): number {
+  return time.sec * 1000 + Math.ceil(time.nsec / 1e6);
+}

@@ -1,0 +1,269 @@
+/**
+ * Jobs as files: look-up, listing, attributes and script text. What moves a job between states is in `moves.ts`, what
+ * makes it run in `queue.ts`.
+ */
+import type { Database } from "./database.ts";
+import { StoreError } from "./errors.ts";
+import {
+  type Job,
+  JOB_COLUMNS,
+  type JobId,
+  type ListedState,
+  type State,
+  timestamp,
+} from "./job.ts";
+import type { Timestamp } from "./job.ts";
+
+/** What a new job starts with. */
+export interface NewJob {
+  readonly name: string;
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** Changes of attributes; what is undefined stays. `log`: the times are those of the log, not of the script. */
+export interface JobAttributes {
+  readonly mode?: number | undefined;
+  readonly uid?: number | undefined;
+  readonly gid?: number | undefined;
+  readonly atime?: Timestamp | undefined;
+  readonly mtime?: Timestamp | undefined;
+  readonly log?: boolean;
+}
+
+export class Jobs {
+  readonly #db: Database;
+  readonly #now: () => number;
+  readonly #byName;
+  readonly #byId;
+  readonly #page;
+  readonly #insert;
+  readonly #attributes;
+  readonly #logMtime;
+  readonly #markUnflushed;
+  readonly #setStartAt;
+  readonly #putScript;
+  readonly #scriptWritten;
+  readonly #getScript;
+  readonly #getStart;
+  readonly #purge;
+  readonly #removed;
+  /** How many descriptors are open on a job's files. Nothing is open when the daemon starts. */
+  readonly #retained = new Map<JobId, number>();
+  /** When an entry of a directory last came, went or was renamed, in ms since the epoch; at start, the start. */
+  readonly #changedAtMs: Record<ListedState, number>;
+  #count: number;
+
+  /** `now` is milliseconds since the epoch. */
+  constructor(db: Database, now: () => number) {
+    this.#db = db;
+    this.#now = now;
+    this.#byName = db.prepare(
+      `SELECT ${JOB_COLUMNS} FROM job WHERE name = ? AND state <> 'removed'`,
+    );
+    this.#byId = db.prepare(`SELECT ${JOB_COLUMNS} FROM job WHERE id = ?`);
+    this.#page = db.prepare(
+      `SELECT ${JOB_COLUMNS} FROM job WHERE state = ? AND id > ? ORDER BY id LIMIT ?`,
+    );
+    this.#insert = db.prepare(
+      `INSERT INTO job (name, state, phase, mode, uid, gid, atime_s, atime_ns, mtime_s, mtime_ns,
+         log_mtime_s, log_mtime_ns, ctime_s, ctime_ns)
+       VALUES (:name, 'pending', 'open', :mode, :uid, :gid, :s, :ns, :s, :ns, :s, :ns, :s, :ns)
+       RETURNING ${JOB_COLUMNS}`,
+    );
+    this.#attributes = db.prepare(
+      `UPDATE job SET mode = :mode, uid = :uid, gid = :gid, atime_s = :as, atime_ns = :ans,
+         mtime_s = :ms, mtime_ns = :mns, log_mtime_s = :ls, log_mtime_ns = :lns,
+         ctime_s = :s, ctime_ns = :ns WHERE id = :id`,
+    );
+    this.#logMtime = db.prepare(
+      `UPDATE job SET log_mtime_s = :s, log_mtime_ns = :ns, ctime_s = :s, ctime_ns = :ns
+       WHERE id = :id`,
+    );
+    this.#markUnflushed = db.prepare("UPDATE job SET unflushed = 1 WHERE id = ?");
+    this.#setStartAt = db.prepare("UPDATE job SET start_at_ms = ? WHERE id = ?");
+    this.#putScript = db.prepare(
+      `INSERT INTO script (job_id, content) VALUES (?, ?)
+       ON CONFLICT (job_id) DO UPDATE SET content = excluded.content`,
+    );
+    this.#scriptWritten = db.prepare(
+      `UPDATE job SET script_size = :size, unflushed = :unflushed, mtime_s = :s, mtime_ns = :ns,
+         ctime_s = :cs, ctime_ns = :cns WHERE id = :id`,
+    );
+    this.#getScript = db.prepare("SELECT content FROM script WHERE job_id = ?");
+    this.#getStart = db.prepare(
+      "SELECT substr(content, 1, 16) AS start FROM script WHERE job_id = ?",
+    );
+    this.#purge = db.prepare(
+      `DELETE FROM job WHERE id = ? AND state = 'removed'
+       AND NOT EXISTS (SELECT 1 FROM attempt WHERE job_id = job.id AND live = 1)`,
+    );
+    this.#removed = db.prepare("SELECT id FROM job WHERE state = 'removed'");
+    const { n } = db.prepare("SELECT count(*) AS n FROM job WHERE state <> 'removed'").get() as {
+      n: number;
+    };
+    this.#count = n;
+    const started = now();
+    this.#changedAtMs = { pending: started, active: started, complete: started, failed: started };
+  }
+
+  /** Jobs in all four directories. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** For `moves.ts`: a job has come or gone. */
+  countChanged(by: number): void {
+    this.#count += by;
+  }
+
+  changedAtMs(directory: ListedState): number {
+    return this.#changedAtMs[directory];
+  }
+
+  /** For `moves.ts`: an entry of these directories has come, gone or been renamed. */
+  directoryChanged(...states: readonly State[]): void {
+    for (const state of states) if (state !== "removed") this.#changedAtMs[state] = this.#now();
+  }
+
+  byName(name: string): Job | undefined {
+    return this.#byName.get(name) as Job | undefined;
+  }
+
+  /** Also finds a removed job that still has a row. */
+  byId(id: JobId): Job | undefined {
+    return this.#byId.get(id) as Job | undefined;
+  }
+
+  /** At most `limit` jobs of a directory with ids above `after`, by id. */
+  page(state: ListedState, after: number, limit: number): Job[] {
+    return this.#page.all(state, after, limit) as unknown as Job[];
+  }
+
+  /** Makes an empty pending job. The caller has seen to it that the name is free. */
+  create(job: NewJob): Job {
+    const { sec, nsec } = timestamp(this.#now());
+    const row = this.#db.transaction(() =>
+      this.#insert.get({
+        name: job.name,
+        mode: job.mode,
+        uid: job.uid,
+        gid: job.gid,
+        s: sec,
+        ns: nsec,
+      })
+    ) as unknown as Job;
+    this.#count++;
+    this.directoryChanged("pending");
+    return row;
+  }
+
+  setAttributes(job: Job, change: JobAttributes): void {
+    const now = timestamp(this.#now());
+    const script = change.log ? undefined : change.mtime;
+    const log = change.log ? change.mtime : undefined;
+    this.#db.transaction(() =>
+      this.#attributes.run({
+        id: job.id,
+        mode: change.mode ?? job.mode,
+        uid: change.uid ?? job.uid,
+        gid: change.gid ?? job.gid,
+        as: change.atime?.sec ?? job.atimeSec,
+        ans: change.atime?.nsec ?? job.atimeNsec,
+        ms: script?.sec ?? job.mtimeSec,
+        mns: script?.nsec ?? job.mtimeNsec,
+        ls: log?.sec ?? job.logMtimeSec,
+        lns: log?.nsec ?? job.logMtimeNsec,
+        s: now.sec,
+        ns: now.nsec,
+      })
+    );
+  }
+
+  /** The log, or the state that it shows, has changed. */
+  touchLog(id: JobId): void {
+    const { sec, nsec } = timestamp(this.#now());
+    this.#logMtime.run({ id, s: sec, ns: nsec });
+  }
+
+  /** Remembers that a script is being written: until it is flushed, a crash makes its text untrustworthy. */
+  markUnflushed(id: JobId): void {
+    this.#db.run(this.#markUnflushed, id);
+  }
+
+  /** The job does not start before this moment, in ms since the epoch; null: no such bound. */
+  setStartAt(id: JobId, startAtMs: number | null): void {
+    this.#db.run(this.#setStartAt, startAtMs, id);
+  }
+
+  /** Commits a script's text. `unflushed` stays set when its writing has failed. */
+  putScript(id: JobId, content: Uint8Array, mtime: Timestamp, unflushed: boolean): void {
+    const now = timestamp(this.#now());
+    this.#db.transaction(() => {
+      this.#putScript.run(id, content);
+      this.#scriptWritten.run({
+        id,
+        size: content.length,
+        unflushed: unflushed ? 1 : 0,
+        s: mtime.sec,
+        ns: mtime.nsec,
+        cs: now.sec,
+        cns: now.nsec,
+      });
+    });
+  }
+
+  /** The committed text. */
+  script(id: JobId): Uint8Array {
+    const row = this.#getScript.get(id) as { content: Uint8Array } | undefined;
+    return row?.content ?? new Uint8Array(0);
+  }
+
+  /** A descriptor is open on one of the job's files: its rows stay even when it is removed. */
+  retain(id: JobId): void {
+    this.#retained.set(id, (this.#retained.get(id) ?? 0) + 1);
+  }
+
+  /** One descriptor less; what is left of a removed job goes with the last one. */
+  drop(id: JobId): void {
+    const left = (this.#retained.get(id) ?? 1) - 1;
+    if (left > 0) {
+      this.#retained.set(id, left);
+      return;
+    }
+    this.#retained.delete(id);
+    this.purgeIfRemoved(id);
+  }
+
+  purgeIfRemoved(id: JobId): void {
+    if (this.byId(id)?.state === "removed") this.purge(id);
+  }
+
+  isRetained(id: JobId): boolean {
+    return this.#retained.has(id);
+  }
+
+  /** The first bytes of the committed text: enough to tell what it is. */
+  scriptStart(id: JobId): Uint8Array {
+    const row = this.#getStart.get(id) as { start: Uint8Array } | undefined;
+    return row?.start ?? new Uint8Array(0);
+  }
+
+  /** Deletes what is left of a removed job, unless a descriptor is open on it or processes of it may be alive. */
+  purge(id: JobId): void {
+    if (!this.#retained.has(id)) this.#db.run(this.#purge, id);
+  }
+
+  /** At start, when nothing can be open: purges all removed jobs. */
+  purgeAll(): void {
+    for (const { id } of this.#removed.all() as unknown as { id: JobId }[]) this.purge(id);
+  }
+
+  /** The job with this id; throws "stale" when it is gone. */
+  require(id: JobId): Job {
+    const job = this.byId(id);
+    if (job === undefined) throw new StoreError("stale", `job ${id} is gone`);
+    return job;
+  }
+}

@@ -1,0 +1,231 @@
+/**
+ * The moves of a job between its states, as a user asks for them: rename, removal, retry, cancel. Each is one
+ * transaction, told to the listeners after its commit. The moves that running makes are in `attempts.ts`.
+ */
+import type { Changes } from "./changes.ts";
+import type { Database } from "./database.ts";
+import { StoreError } from "./errors.ts";
+import {
+  type AttemptId,
+  isDraft,
+  type Job,
+  type JobId,
+  MOVES,
+  type State,
+  timestamp,
+} from "./job.ts";
+import type { Jobs } from "./jobs.ts";
+import type { Output } from "./output.ts";
+import type { Queue } from "./queue.ts";
+import { isLog } from "./section.ts";
+
+/** What a move sets besides the state. What is undefined stays. */
+interface MoveFields {
+  readonly attempts?: number;
+  readonly lost?: number;
+  readonly retryAtMs?: number | null;
+  /** True: the job gets a new place in the queue. */
+  readonly newSeq?: boolean;
+}
+
+const encoder = new TextEncoder();
+
+export class Moves {
+  readonly #db: Database;
+  readonly #jobs: Jobs;
+  readonly #queue: Queue;
+  readonly #output: Output;
+  readonly #changes: Changes;
+  readonly #now: () => number;
+  readonly #doubts = new Map<JobId, string>();
+  readonly #move;
+  readonly #rename;
+  readonly #liveAttempt;
+  readonly #delete;
+
+  constructor(
+    db: Database,
+    jobs: Jobs,
+    queue: Queue,
+    output: Output,
+    changes: Changes,
+    now: () => number,
+  ) {
+    this.#db = db;
+    this.#jobs = jobs;
+    this.#queue = queue;
+    this.#output = output;
+    this.#changes = changes;
+    this.#now = now;
+    this.#move = db.prepare(
+      `UPDATE job SET state = :to, phase = :phase, wake_at_ms = NULL, start_at_ms = NULL,
+         retry_at_ms = :retry, seq = :seq, attempts = :attempts, lost = :lost,
+         mtime_s = CASE WHEN :to = 'pending' THEN :s ELSE mtime_s END,
+         mtime_ns = CASE WHEN :to = 'pending' THEN :ns ELSE mtime_ns END,
+         log_mtime_s = :s, log_mtime_ns = :ns, ctime_s = :s, ctime_ns = :ns
+       WHERE id = :id AND state = :from`,
+    );
+    this.#rename = db.prepare(
+      "UPDATE job SET name = :name, ctime_s = :s, ctime_ns = :ns WHERE id = :id",
+    );
+    this.#liveAttempt = db.prepare("SELECT id FROM attempt WHERE live = 1 AND job_id = ?");
+    this.#delete = db.prepare("DELETE FROM job WHERE id = ?");
+  }
+
+  /** One legal move. Throws "stale" when the job is not in the state that `job` says, "forbidden" for an illegal one. */
+  move(job: Job, to: State, fields: MoveFields = {}): void {
+    if (!MOVES[job.state].includes(to)) {
+      throw new StoreError("forbidden", `a job cannot go from ${job.state} to ${to}`);
+    }
+    this.#db.transaction(() => {
+      const { sec, nsec } = timestamp(this.#now());
+      const { changes } = this.#move.run({
+        id: job.id,
+        from: job.state,
+        to,
+        phase: to === "pending" ? "open" : null,
+        retry: fields.retryAtMs ?? null,
+        seq: fields.newSeq ? this.#queue.nextSeq() : job.seq,
+        attempts: fields.attempts ?? job.attempts,
+        lost: fields.lost ?? job.lost,
+        s: sec,
+        ns: nsec,
+      });
+      if (Number(changes) !== 1) {
+        throw new StoreError("stale", `job ${job.id} has left ${job.state}`);
+      }
+      this.#jobs.directoryChanged(job.state, to);
+      if (to === "pending") this.#enter(this.#jobs.require(job.id));
+    });
+  }
+
+  /**
+   * Open jobs whose time to settle is over become ready or waiting. One whose text cannot be what was meant goes to
+   * failed instead.
+   */
+  submit(ids: readonly JobId[]): void {
+    this.#db.transaction(() => {
+      for (const id of ids) {
+        const job = this.#jobs.byId(id);
+        if (job?.phase === "open") this.#enter(job);
+      }
+    });
+    this.#changes.emit({ kind: "queued" });
+  }
+
+  #enter(job: Job): void {
+    const reason = this.#queue.mayRun(job) ? this.#unfit(job) : null;
+    if (reason === null) this.#queue.schedule(job);
+    else this.reject(job, reason);
+  }
+
+  /**
+   * A script's text is not what was meant, for this reason, which the job's log will give; null: it is again. Kept in
+   * memory, since the reason may be that nothing can be written; what can be is the mark of `Jobs.markUnflushed`.
+   */
+  doubt(id: JobId, reason: string | null): void {
+    if (reason === null) this.#doubts.delete(id);
+    else this.#doubts.set(id, reason);
+  }
+
+  #unfit(job: Job): string | null {
+    const doubt = this.#doubts.get(job.id);
+    if (doubt !== undefined) return `not run: ${doubt}`;
+    if (job.unflushed === 1) return "not run: the script was not written to its end";
+    if (isLog(this.#jobs.scriptStart(job.id))) {
+      return "not run: this is the log of a job, not a script. To run a job again, move it (mv) to pending/";
+    }
+    return null;
+  }
+
+  /** unlink: the job is forgotten. What runs is stopped; rows stay while a descriptor is open or processes live. */
+  remove(job: Job): void {
+    const attempt = this.#attemptOf(job.id);
+    this.#db.transaction(() => this.#removeRow(job, attempt));
+    this.#jobs.countChanged(-1);
+    this.#cancel(attempt);
+  }
+
+  #removeRow(job: Job, attempt: AttemptId | undefined): void {
+    this.#jobs.directoryChanged(job.state);
+    if (attempt === undefined && !this.#jobs.isRetained(job.id)) this.#delete.run(job.id);
+    else this.move(job, "removed");
+  }
+
+  /** rename inside `pending/`; `replaced` is the job whose name it takes. */
+  renamePending(job: Job, name: string, replaced: Job | undefined): void {
+    const attempt = replaced && this.#attemptOf(replaced.id);
+    const wasDraft = isDraft(job.name);
+    this.#db.transaction(() => {
+      if (replaced !== undefined) this.#removeRow(replaced, attempt);
+      this.#setName(job, name);
+      // A draft gets its turn now, anything else keeps its phase: what is open settles again (below).
+      const renamed = this.#jobs.require(job.id);
+      if (wasDraft || isDraft(name)) this.#enter(renamed);
+    });
+    if (replaced !== undefined) this.#jobs.countChanged(-1);
+    this.#cancel(attempt);
+    if (wasDraft) this.#changes.emit({ kind: "queued" });
+    else this.#queue.settle(job.id);
+  }
+
+  /** The job's times have changed: what has been submitted gets its new place, what has not settles anew. */
+  reschedule(id: JobId): void {
+    const job = this.#jobs.byId(id);
+    if (job === undefined || job.state !== "pending") return;
+    if (job.phase === "open") return this.#queue.settle(id);
+    this.#queue.schedule(job);
+    this.#changes.emit({ kind: "queued" });
+  }
+
+  /** rename inside `complete/` or `failed/`, to a name that is free. */
+  renameFinished(job: Job, name: string): void {
+    this.#db.transaction(() => this.#setName(job, name));
+  }
+
+  /** rename to `failed/`: a pending job is parked, an active one stopped and kept. */
+  park(job: Job, name: string): void {
+    const attempt = this.#attemptOf(job.id);
+    this.#db.transaction(() => {
+      this.move(job, "failed");
+      this.#setName(job, name);
+    });
+    this.#cancel(attempt);
+  }
+
+  /** rename to `pending/`: attempts start at 0, without backoff, at the end of the queue. What runs is stopped first. */
+  requeue(job: Job, name: string): void {
+    const attempt = this.#attemptOf(job.id);
+    this.#db.transaction(() => {
+      this.#setName(job, name);
+      this.move(this.#jobs.require(job.id), "pending", { attempts: 0, lost: 0, newSeq: true });
+    });
+    this.#cancel(attempt);
+    this.#changes.emit({ kind: "queued" });
+  }
+
+  /** A pending job that cannot run goes to failed, with the reason in its log. */
+  reject(job: Job, reason: string): void {
+    const text = encoder.encode(`${job.logSize === 0 ? "" : "\n"}[System Error]: ${reason}\n`);
+    this.#db.transaction(() => {
+      this.#output.append(job.id, job.logSize, text);
+      this.move(job, "failed");
+    });
+    this.#doubts.delete(job.id);
+  }
+
+  #setName(job: Job, name: string): void {
+    if (job.name === name) return;
+    const { sec, nsec } = timestamp(this.#now());
+    this.#rename.run({ id: job.id, name, s: sec, ns: nsec });
+    this.#jobs.directoryChanged(job.state);
+  }
+
+  #attemptOf(id: JobId): AttemptId | undefined {
+    return (this.#liveAttempt.get(id) as { id: AttemptId } | undefined)?.id;
+  }
+
+  #cancel(attempt: AttemptId | undefined): void {
+    if (attempt !== undefined) this.#changes.emit({ kind: "cancel", attempt });
+  }
+}

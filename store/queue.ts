@@ -1,0 +1,130 @@
+/**
+ * Which pending job may start, and when.
+ *
+ * A pending job is in one of three phases. *open*: a draft, empty, or some writer has it open or has just closed it;
+ * *waiting*: until a moment (retry, mtime ahead); *ready*. The index over ready jobs is in the order in which they
+ * start, so choosing is one indexed look-up however many jobs wait. Which jobs have a writer is kept in memory only:
+ * after a crash none has.
+ *
+ * Nothing here awaits, so no request can come between a check and the change that rests on it.
+ */
+import type { Changes } from "./changes.ts";
+import type { Database } from "./database.ts";
+import { isDraft, type Job, JOB_COLUMNS, type JobId } from "./job.ts";
+import type { Jobs } from "./jobs.ts";
+
+export class Queue {
+  readonly #db: Database;
+  readonly #jobs: Jobs;
+  readonly #changes: Changes;
+  readonly #now: () => number;
+  readonly #held = new Set<JobId>();
+  readonly #setPhase;
+  readonly #wakeDue;
+  readonly #nextWake;
+  readonly #next;
+  readonly #openJobs;
+  #seq: number;
+
+  constructor(db: Database, jobs: Jobs, changes: Changes, now: () => number) {
+    this.#db = db;
+    this.#jobs = jobs;
+    this.#changes = changes;
+    this.#now = now;
+    this.#setPhase = db.prepare(
+      `UPDATE job SET phase = :phase, wake_at_ms = :wake, seq = coalesce(seq, :seq)
+       WHERE id = :id AND state = 'pending'`,
+    );
+    this.#wakeDue = db.prepare(
+      `UPDATE job SET phase = 'ready', wake_at_ms = NULL
+       WHERE phase = 'waiting' AND wake_at_ms <= ?`,
+    );
+    this.#nextWake = db.prepare(
+      "SELECT min(wake_at_ms) AS at FROM job WHERE phase = 'waiting'",
+    );
+    this.#next = db.prepare(
+      `SELECT ${JOB_COLUMNS} FROM job WHERE phase = 'ready'
+         AND NOT EXISTS (SELECT 1 FROM attempt WHERE live = 1 AND attempt.job_id = job.id)
+         AND NOT EXISTS (SELECT 1 FROM attempt WHERE live = 1 AND attempt.job_name = job.name)
+       ORDER BY priority DESC, seq LIMIT 1`,
+    );
+    this.#openJobs = db.prepare(`SELECT ${JOB_COLUMNS} FROM job WHERE phase = 'open'`);
+    const newest = db.prepare("SELECT seq FROM job ORDER BY id DESC LIMIT 1").get();
+    this.#seq = (newest as { seq: number | null } | undefined)?.seq ?? 0;
+  }
+
+  /**
+   * The place of a job that is submitted now: above all before. Made from the clock, in microseconds, so that nothing
+   * has to be counted at start or stored at each submission.
+   */
+  nextSeq(): number {
+    this.#seq = Math.max(this.#seq + 1, this.#now() * 1000);
+    return this.#seq;
+  }
+
+  /** True while a writer has the job's script open. */
+  isHeld(id: JobId): boolean {
+    return this.#held.has(id);
+  }
+
+  /** A writer has opened the script: the job cannot be claimed. False: it is not pending (any more). */
+  hold(job: Job): boolean {
+    if (job.state !== "pending") return false;
+    if (job.phase !== "open") this.#place(job, "open", null);
+    this.#held.add(job.id);
+    return true;
+  }
+
+  /** The last writer has closed the script: the time to settle begins. */
+  release(id: JobId): void {
+    if (this.#held.delete(id)) this.settle(id);
+  }
+
+  /** Something has touched the job: if it has not been submitted yet, the time to settle begins anew. */
+  settle(id: JobId): void {
+    const job = this.#jobs.byId(id);
+    if (job?.phase === "open" && this.mayRun(job)) this.#changes.emit({ kind: "settle", job: id });
+  }
+
+  /** True for a pending job that only waits for its turn: not a draft, not empty, and nobody writes it. */
+  mayRun(job: Job): boolean {
+    return job.scriptSize > 0 && !this.#held.has(job.id) && !isDraft(job.name);
+  }
+
+  /**
+   * Sets the phase of a pending job from its name, size and times: after anything that bears on them. `job` is the row
+   * as it is now. The caller announces the change when its transaction is over.
+   */
+  schedule(job: Job): void {
+    if (!this.mayRun(job)) return this.#place(job, "open", null);
+    const wakeAtMs = Math.max(job.startAtMs ?? 0, job.retryAtMs ?? 0);
+    if (wakeAtMs > this.#now()) this.#place(job, "waiting", wakeAtMs);
+    else this.#place(job, "ready", null);
+  }
+
+  #place(job: Job, phase: "open" | "waiting" | "ready", wake: number | null): void {
+    const seq = job.seq ?? (phase === "open" ? null : this.nextSeq());
+    this.#db.transaction(() => this.#setPhase.run({ id: job.id, phase, wake, seq }));
+  }
+
+  /** Makes ready what has waited long enough. Returns when the next one is due, in ms since the epoch, or null. */
+  wake(): number | null {
+    const { at } = this.#nextWake.get() as { at: number | null };
+    if (at === null || at > this.#now()) return at;
+    this.#db.run(this.#wakeDue, this.#now());
+    return (this.#nextWake.get() as { at: number | null }).at;
+  }
+
+  /**
+   * The ready job that starts next, or undefined. None whose former attempt still has processes, or that has the name
+   * of such a job.
+   */
+  next(): Job | undefined {
+    return this.#next.get() as Job | undefined;
+  }
+
+  /** Pending jobs that are open: at start, what the last run of the daemon left. */
+  openJobs(): Job[] {
+    return this.#openJobs.all() as unknown as Job[];
+  }
+}

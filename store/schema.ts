@@ -1,0 +1,120 @@
+/**
+ * The schema of the state file, as numbered steps.
+ *
+ * How to change it: append a step, never edit one that has been released; `PRAGMA user_version` counts the steps that a
+ * file has had. Each step runs in a transaction of its own, after a copy of the file has been made
+ * (`state.db.before-vN`). A file with more steps than this program knows is refused.
+ *
+ * Times that a user can set are kept as seconds and nanoseconds (`_s`, `_ns`), since a 64-bit count of nanoseconds does
+ * not fit a JavaScript number; times for scheduling are milliseconds since the epoch (`_ms`).
+ */
+
+const V1 = `
+CREATE TABLE job (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  name TEXT NOT NULL CHECK (name <> ''),
+  -- removed: forgotten by the user, kept while a descriptor is open on it or its processes live
+  state TEXT NOT NULL CHECK (state IN ('pending', 'active', 'complete', 'failed', 'removed')),
+  -- of a pending job. open: a draft, empty, or with a writer; waiting: until wake_at_ms; ready: may start now
+  phase TEXT CHECK (phase IN ('open', 'waiting', 'ready')),
+  -- order of submission
+  seq INTEGER,
+  priority INTEGER NOT NULL DEFAULT 0,
+  -- attempts that count, since the job was queued
+  attempts INTEGER NOT NULL DEFAULT 0 CHECK (attempts >= 0),
+  -- attempts lost in a row
+  lost INTEGER NOT NULL DEFAULT 0 CHECK (lost >= 0),
+  start_at_ms INTEGER,
+  retry_at_ms INTEGER,
+  wake_at_ms INTEGER,
+  -- written to, but not yet flushed: after a crash the text is not the one that was meant
+  unflushed INTEGER NOT NULL DEFAULT 0 CHECK (unflushed IN (0, 1)),
+  mode INTEGER NOT NULL,
+  uid INTEGER NOT NULL,
+  gid INTEGER NOT NULL,
+  atime_s INTEGER NOT NULL, atime_ns INTEGER NOT NULL,
+  mtime_s INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
+  log_mtime_s INTEGER NOT NULL, log_mtime_ns INTEGER NOT NULL,
+  ctime_s INTEGER NOT NULL, ctime_ns INTEGER NOT NULL,
+  script_size INTEGER NOT NULL DEFAULT 0,
+  -- bytes that were ever written to the log, and how many of them were dropped again (max_output_bytes)
+  log_size INTEGER NOT NULL DEFAULT 0,
+  log_dropped INTEGER NOT NULL DEFAULT 0,
+  CHECK ((state = 'pending') = (phase IS NOT NULL)),
+  CHECK ((phase IS 'waiting') = (wake_at_ms IS NOT NULL)),
+  CHECK (phase IS NOT 'ready' OR (seq IS NOT NULL AND script_size > 0))
+) STRICT;
+CREATE UNIQUE INDEX job_name ON job (name) WHERE state <> 'removed';
+CREATE INDEX job_listing ON job (state, id);
+CREATE INDEX job_ready ON job (priority DESC, seq) WHERE phase = 'ready';
+CREATE INDEX job_wake ON job (wake_at_ms) WHERE phase = 'waiting';
+CREATE INDEX job_open ON job (id) WHERE phase = 'open';
+
+CREATE TABLE script (
+  job_id INTEGER PRIMARY KEY REFERENCES job (id) ON DELETE CASCADE,
+  content BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE attempt (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  job_id INTEGER NOT NULL REFERENCES job (id) ON DELETE CASCADE,
+  -- the job's name when the attempt began: no job of that name starts while the attempt is live
+  job_name TEXT NOT NULL,
+  number INTEGER NOT NULL,
+  -- QJ_ATTEMPT_ID in the environment of the processes
+  token TEXT NOT NULL,
+  boot_id TEXT NOT NULL,
+  pid INTEGER,
+  -- clock ticks since boot: field 22 of /proc/PID/stat
+  pid_start INTEGER,
+  started_ms INTEGER NOT NULL,
+  ended_ms INTEGER,
+  outcome TEXT CHECK (outcome IN ('exited', 'signaled', 'timeout', 'cancelled', 'lost', 'error')),
+  exit_code INTEGER,
+  signal TEXT,
+  error TEXT,
+  -- offsets in the log
+  log_start INTEGER NOT NULL,
+  log_end INTEGER,
+  hole_start INTEGER,
+  hole_end INTEGER,
+  -- 1: processes of it may be alive
+  live INTEGER NOT NULL CHECK (live IN (0, 1)),
+  CHECK ((outcome IS NULL) = (ended_ms IS NULL)),
+  CHECK ((hole_start IS NULL) = (hole_end IS NULL))
+) STRICT;
+CREATE INDEX attempt_job ON attempt (job_id, number);
+CREATE INDEX attempt_live_name ON attempt (job_name) WHERE live = 1;
+CREATE INDEX attempt_live_job ON attempt (job_id) WHERE live = 1;
+
+-- The logs. No row of output for the bytes of a hole.
+CREATE TABLE output (
+  job_id INTEGER NOT NULL REFERENCES job (id) ON DELETE CASCADE,
+  offset INTEGER NOT NULL CHECK (offset >= 0),
+  bytes BLOB NOT NULL,
+  PRIMARY KEY (job_id, offset)
+) STRICT;
+
+-- Settings that differ from their default, as JSON.
+CREATE TABLE setting (
+  key TEXT PRIMARY KEY,
+  value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Modes and owners of the fixed directories and files, where they were changed.
+CREATE TABLE node (
+  ino INTEGER PRIMARY KEY,
+  mode INTEGER NOT NULL,
+  uid INTEGER NOT NULL,
+  gid INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE counter (
+  name TEXT PRIMARY KEY,
+  value INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+INSERT INTO counter (name, value) VALUES ('new_id', 0), ('probe', 0);
+`;
+
+/** Step n brings a file from version n to n + 1. */
+export const MIGRATIONS: readonly string[] = [V1];

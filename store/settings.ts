@@ -1,0 +1,122 @@
+/** The settings: their types, limits and defaults, and where they are kept. `qj.5.scd` has the same table. */
+import { z } from "zod";
+import type { Changes } from "./changes.ts";
+import type { Database } from "./database.ts";
+
+/** A year: longer waits are mistakes, and far from where timers and dates overflow. */
+const MAX_SECONDS = 31_536_000;
+/** Beyond this a machine runs out of processes and descriptors first. */
+const MAX_JOBS = 10_000;
+/** Below this the line that says what is missing would be longer than what is kept. */
+const MIN_OUTPUT_BYTES = 1024;
+/** A script is one value in SQLite, whose limit is 1,000,000,000 bytes, and is held in memory while it is open. */
+const MAX_SCRIPT_BYTES = 268_435_456;
+
+const seconds = z.number().min(0).max(MAX_SECONDS);
+
+const SCHEMA = z.strictObject({
+  max_attempts: z.int().min(1).max(1_000_000).default(3),
+  timeout_sec: seconds.default(180),
+  max_job_count: z.int().min(0).max(MAX_JOBS).default(20),
+  backoff_mult: z.number().min(0).max(1000).default(2),
+  backoff_base: seconds.default(2),
+  backoff_max_sec: seconds.default(3600),
+  backoff_jitter: z.number().min(0).max(1).default(0),
+  max_lost: z.int().min(1).max(1_000_000).default(3),
+  kill_grace_sec: z.number().min(0).max(3600).default(5),
+  max_output_bytes: z.int().min(MIN_OUTPUT_BYTES).max(2 ** 40).default(10_485_760),
+  max_script_bytes: z.int().min(1).max(MAX_SCRIPT_BYTES).default(16_777_216),
+  replace_finished: z.boolean().default(false),
+  settle_ms: z.int().min(0).max(60_000).default(25),
+  paused: z.boolean().default(false),
+});
+
+export type Settings = Readonly<z.infer<typeof SCHEMA>>;
+
+const CHANGE = SCHEMA.partial();
+export const DEFAULT_SETTINGS: Settings = SCHEMA.parse({});
+
+/** A setting that does not exist or cannot have that value. The message names it and says why. */
+export class InvalidSettings extends Error {
+  override readonly name = "InvalidSettings";
+}
+
+/** Checks a change of settings as parsed from JSON; keys that it leaves out are left out. Throws InvalidSettings. */
+export function checkSettings(value: unknown): Partial<Settings> {
+  const result = CHANGE.safeParse(value, { reportInput: true });
+  if (!result.success) throw new InvalidSettings(result.error.issues.map(describe).join("; "));
+  // The schema has defaults, which a change must not bring in.
+  const given = Object.keys(value as object);
+  return Object.fromEntries(Object.entries(result.data).filter(([key]) => given.includes(key)));
+}
+
+function describe(issue: z.core.$ZodIssue): string {
+  const key = issue.path.join(".");
+  switch (issue.code) {
+    case "unrecognized_keys":
+      return issue.keys.map((name) => `unknown key ${JSON.stringify(name)}`).join("; ");
+    case "too_small":
+      return `${key} must be at least ${issue.minimum}, not ${shown(issue.input)}`;
+    case "too_big":
+      return `${key} must be at most ${issue.maximum}, not ${shown(issue.input)}`;
+    case "invalid_type":
+      if (key === "") return `the settings must be an object, not ${shown(issue.input)}`;
+      return `${key} must be a ${issue.expected === "int" ? "whole number" : issue.expected}, not ${
+        shown(issue.input)
+      }`;
+    default:
+      return `${key}: ${issue.message}`;
+  }
+}
+
+function shown(value: unknown): string {
+  const text = JSON.stringify(value) ?? String(value);
+  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
+}
+
+/** The settings in force and their place in the state file. */
+export class SettingsStore {
+  readonly #db: Database;
+  readonly #changes: Changes;
+  readonly #put;
+  #current: Settings;
+
+  constructor(db: Database, changes: Changes) {
+    this.#db = db;
+    this.#changes = changes;
+    this.#put = db.prepare(
+      "INSERT INTO setting (key, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
+    );
+    const rows = db.prepare("SELECT key, value FROM setting").all() as {
+      key: string;
+      value: string;
+    }[];
+    const stored = Object.fromEntries(rows.map(({ key, value }) => [key, JSON.parse(value)]));
+    this.#current = { ...DEFAULT_SETTINGS, ...checkSettings(stored) };
+  }
+
+  get current(): Settings {
+    return this.#current;
+  }
+
+  /**
+   * Changes settings, in one transaction, and tells the listeners. `change` comes from {@linkcode checkSettings}.
+   * Returns the keys whose values are new.
+   */
+  apply(change: Partial<Settings>): string[] {
+    const current: Readonly<Record<string, unknown>> = this.#current;
+    const changed = Object.entries(change).filter(([key, value]) => current[key] !== value);
+    if (changed.length === 0) return [];
+    this.#db.transaction(() => {
+      for (const [key, value] of changed) this.#put.run(key, JSON.stringify(value));
+    });
+    this.#current = { ...this.#current, ...change };
+    this.#changes.emit({ kind: "config" });
+    return changed.map(([key]) => key);
+  }
+
+  /** The document that `config.json` shows. */
+  document(): string {
+    return `${JSON.stringify(this.#current, null, 2)}\n`;
+  }
+}

@@ -1,0 +1,52 @@
+/** The state file with all that is in it: one object that fs and the scheduler share. */
+import { Attempts } from "./attempts.ts";
+import { Changes } from "./changes.ts";
+import { Database } from "./database.ts";
+import { Ids } from "./ids.ts";
+import { Jobs } from "./jobs.ts";
+import { Moves } from "./moves.ts";
+import { Nodes } from "./nodes.ts";
+import { Output } from "./output.ts";
+import { Queue } from "./queue.ts";
+import { SettingsStore } from "./settings.ts";
+
+export class Store {
+  readonly db: Database;
+  readonly changes = new Changes();
+  readonly settings: SettingsStore;
+  readonly jobs: Jobs;
+  readonly queue: Queue;
+  readonly output: Output;
+  readonly moves: Moves;
+  readonly attempts: Attempts;
+  readonly nodes: Nodes;
+  readonly ids: Ids;
+  readonly now: () => number;
+
+  /** Opens the state file. `now` is milliseconds since the epoch. Throws StoreError or what SQLite says. */
+  constructor(path: string, now: () => number = Date.now) {
+    this.now = now;
+    this.db = new Database(path);
+    this.settings = new SettingsStore(this.db, this.changes);
+    this.jobs = new Jobs(this.db, now);
+    this.queue = new Queue(this.db, this.jobs, this.changes, now);
+    this.output = new Output(this.db);
+    this.moves = new Moves(this.db, this.jobs, this.queue, this.output, this.changes, now);
+    this.attempts = new Attempts(this.db, this.jobs, this.moves, this.output, now);
+    this.nodes = new Nodes(this.db);
+    this.ids = new Ids(this.db, this.jobs);
+  }
+
+  /**
+   * At start, before anything else: jobs that a writer had open when the last daemon ended. What had been flushed is
+   * whole and runs; what had not goes to failed. Drafts and empty files stay as they are.
+   */
+  recoverOpenJobs(): void {
+    this.moves.submit(this.queue.openJobs().map((job) => job.id));
+    this.jobs.purgeAll();
+  }
+
+  close(): void {
+    this.db.close();
+  }
+}
