@@ -180,9 +180,6 @@ export const STATVFS = {
 /** `struct pollfd`, and the events that the session loop looks at. */
 export const POLLFD = { size: 8, fd: 0, events: 4, revents: 6, POLLIN: 0x1 } as const;
 
-/** `struct forget_one`: inode and count. */
-export const FORGET_ONE = { size: 16, ino: 0, nlookup: 8 } as const;
-
 /** Writes a 64-bit integer that a number holds exactly (negative ones too) without making a BigInt. */
 export function putInt64(view: DataView, offset: number, value: number): void {
   const high = Math.floor(value / 0x1_0000_0000);

@@ -8,7 +8,7 @@
  * ones work), `ioctl`, `fallocate`, `copy_file_range` and `lseek` (programs fall back), `poll` (always ready).
  */
 import { constants } from "node:os";
-import { FILE_INFO, FORGET_ONE, hostStatLayout, LOWLEVEL_OPS, SET_ATTR } from "./abi.ts";
+import { FILE_INFO, hostStatLayout, LOWLEVEL_OPS, SET_ATTR } from "./abi.ts";
 import { LibfuseSink, type SinkBuffers } from "./libfuse_sink.ts";
 import type { AttrChange, Name, Operations, Result } from "./operations.ts";
 import { Reply } from "./reply.ts";

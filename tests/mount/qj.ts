@@ -1,0 +1,267 @@
+/**
+ * A real daemon on a real mount in a temporary folder, for tests.
+ *
+ * Tests wait for what the daemon logs or for what a file shows, with a deadline that only a hang reaches. A mount that
+ * hangs would hang the test too, so a watchdog aborts its connection to the kernel.
+ */
+import { TextLineStream } from "./text_lines.ts";
+
+const PROJECT = new URL("../../", import.meta.url).pathname;
+const PERMISSIONS = ["ffi", "read", "write", "env", "run", "sys", "net", "import"];
+/** Deadline of every wait, in ms: far beyond what a slow machine needs. */
+const DEADLINE_MS = 60_000;
+const LOOK_MS = 10;
+
+export interface QjOptions {
+  /** Further arguments before the mountpoint. */
+  readonly args?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+  /** Written to config.json after the mount. */
+  readonly settings?: Readonly<Record<string, unknown>>;
+  /** Of an earlier daemon, to go on with its jobs. */
+  readonly folder?: string;
+  /** Where the state file is; default: in the folder. */
+  readonly stateFile?: string;
+}
+
+/** The command that starts qj: the program named by QJ_PROGRAM, else the sources. */
+export function qjCommand(args: readonly string[]): [string, string[]] {
+  const program = Deno.env.get("QJ_PROGRAM");
+  if (program) return [program, [...args]];
+  const flags = PERMISSIONS.map((name) => `--allow-${name}`);
+  return [Deno.execPath(), [
+    "run",
+    "--no-prompt",
+    "--quiet",
+    ...flags,
+    `${PROJECT}main.ts`,
+    ...args,
+  ]];
+}
+
+export class Qj implements AsyncDisposable {
+  readonly folder: string;
+  readonly mountpoint: string;
+  readonly stateFile: string;
+  readonly #options: QjOptions;
+  #child!: Deno.ChildProcess;
+  #lines: string[] = [];
+  #watchers = new Set<() => void>();
+  #watchdog: number | undefined;
+  #stderrDone: Promise<void> = Promise.resolve();
+
+  private constructor(options: QjOptions) {
+    this.#options = options;
+    this.folder = options.folder ?? Deno.makeTempDirSync({ prefix: "qj-test-" });
+    this.mountpoint = `${this.folder}/mnt`;
+    this.stateFile = options.stateFile ?? `${this.folder}/state/state.db`;
+    Deno.mkdirSync(this.mountpoint, { recursive: true });
+  }
+
+  /** Starts a daemon and waits until it is mounted. */
+  static async start(options: QjOptions = {}): Promise<Qj> {
+    const qj = new Qj(options);
+    try {
+      await qj.restart();
+      if (options.settings !== undefined) await qj.configure(options.settings);
+      return qj;
+    } catch (error) {
+      await qj[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  /** Starts the daemon (again) on the same folder. */
+  async restart(): Promise<void> {
+    const [program, args] = qjCommand([
+      "--state-file",
+      this.stateFile,
+      "--log-level",
+      "debug",
+      ...this.#options.args ?? [],
+      this.mountpoint,
+    ]);
+    this.#lines = [];
+    this.#child = new Deno.Command(program, {
+      args,
+      cwd: this.#options.cwd ?? this.folder,
+      env: this.#options.env ?? {},
+      stdin: "null",
+      stdout: "null",
+      stderr: "piped",
+    }).spawn();
+    this.#stderrDone = this.#readLog(this.#child.stderr);
+    clearTimeout(this.#watchdog);
+    await this.logged(/mounted on/);
+    const minor = mountMinor(this.mountpoint);
+    this.#watchdog = setTimeout(() => abortConnection(minor), 2 * DEADLINE_MS);
+  }
+
+  async #readLog(stderr: ReadableStream<Uint8Array>): Promise<void> {
+    for await (const line of stderr.pipeThrough(new TextLineStream())) {
+      this.#lines.push(line);
+      for (const watcher of this.#watchers) watcher();
+    }
+    for (const watcher of this.#watchers) watcher();
+  }
+
+  get pid(): number {
+    return this.#child.pid;
+  }
+
+  get log(): string {
+    return this.#lines.join("\n");
+  }
+
+  /** Waits for a line of the daemon's log and returns it. */
+  async logged(pattern: RegExp, from = 0): Promise<string> {
+    let ended = false;
+    void this.#child.status.then(() => this.#stderrDone).then(() => {
+      ended = true;
+      for (const watcher of this.#watchers) watcher();
+    });
+    return await new Promise<string>((resolve, reject) => {
+      const done = (settle: () => void) => {
+        clearTimeout(timer);
+        this.#watchers.delete(look);
+        settle();
+      };
+      const look = () => {
+        const line = this.#lines.slice(from).find((candidate) => pattern.test(candidate));
+        if (line !== undefined) done(() => resolve(line));
+        else if (ended) done(() => reject(new Error(`qj ended without ${pattern}:\n${this.log}`)));
+      };
+      const timer = setTimeout(
+        () => done(() => reject(new Error(`no ${pattern} in time:\n${this.log}`))),
+        DEADLINE_MS,
+      );
+      this.#watchers.add(look);
+      look();
+    });
+  }
+
+  /** How many lines the log has: to wait for what comes after. */
+  get logLength(): number {
+    return this.#lines.length;
+  }
+
+  path(...parts: string[]): string {
+    return [this.mountpoint, ...parts].join("/");
+  }
+
+  async configure(settings: Readonly<Record<string, unknown>>): Promise<void> {
+    await Deno.writeTextFile(this.path("config.json"), JSON.stringify(settings));
+  }
+
+  /** Submits a job as `printf … > pending/NAME` does. */
+  async submit(name: string, script: string | Uint8Array): Promise<void> {
+    const bytes = typeof script === "string" ? new TextEncoder().encode(script) : script;
+    await Deno.writeFile(this.path("pending", name), bytes);
+  }
+
+  /** Waits until a job is in a directory, and returns what its file shows. */
+  async in(directory: string, name: string): Promise<string> {
+    const path = this.path(directory, name);
+    await until(`${directory}/${name}`, () => exists(path));
+    return await Deno.readTextFile(path);
+  }
+
+  /** Names in a directory, sorted. */
+  async ls(directory: string): Promise<string[]> {
+    const names: string[] = [];
+    for await (const entry of Deno.readDir(this.path(directory))) names.push(entry.name);
+    return names.sort();
+  }
+
+  /** Runs a shell script in the mountpoint; it is killed at the deadline. */
+  async sh(script: string): Promise<ShellResult> {
+    const { code, stdout, stderr } = await new Deno.Command("timeout", {
+      args: ["-s", "KILL", String(DEADLINE_MS / 1000), "bash", "-c", script],
+      cwd: this.mountpoint,
+      stdin: "null",
+    }).output();
+    const decoder = new TextDecoder();
+    return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
+  }
+
+  /** Sends a signal and returns the exit status, once the daemon has ended. */
+  async end(signal: Deno.Signal = "SIGTERM"): Promise<number> {
+    try {
+      this.#child.kill(signal);
+    } catch {
+      // It has ended by itself.
+    }
+    return await this.exited();
+  }
+
+  /** The daemon's exit status, once it has ended. */
+  async exited(): Promise<number> {
+    const { code } = await this.#child.status;
+    await this.#stderrDone;
+    return code;
+  }
+
+  get isMounted(): boolean {
+    return mountMinor(this.mountpoint) !== null;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    clearTimeout(this.#watchdog);
+    const minor = mountMinor(this.mountpoint);
+    try {
+      this.#child.kill("SIGTERM");
+    } catch {
+      // It has ended.
+    }
+    const killer = setTimeout(() => {
+      abortConnection(minor);
+      this.#child.kill("SIGKILL");
+    }, DEADLINE_MS / 2);
+    await this.#child.status;
+    await this.#stderrDone;
+    clearTimeout(killer);
+    while (mountMinor(this.mountpoint) !== null) {
+      await new Deno.Command("fusermount3", { args: ["-uz", this.mountpoint] }).output();
+    }
+    if (this.#options.folder === undefined) await Deno.remove(this.folder, { recursive: true });
+  }
+}
+
+export interface ShellResult {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export async function exists(path: string): Promise<boolean> {
+  return await Deno.lstat(path).then(() => true, () => false);
+}
+
+/** Waits until `condition` holds. For what no event tells; `what` is for the message. */
+export async function until(
+  what: string,
+  condition: () => boolean | Promise<boolean>,
+): Promise<void> {
+  const deadline = performance.now() + DEADLINE_MS;
+  while (!await condition()) {
+    if (performance.now() > deadline) throw new Error(`not in time: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+  }
+}
+
+/** The minor device number of the mount, which names its connection in /sys/fs/fuse, or null: not mounted. */
+function mountMinor(mountpoint: string): string | null {
+  const line = Deno.readTextFileSync("/proc/self/mountinfo").split("\n")
+    .find((candidate) => candidate.split(" ")[4] === mountpoint);
+  return line?.split(" ")[2]?.split(":")[1] ?? null;
+}
+
+function abortConnection(minor: string | null): void {
+  if (minor === null) return;
+  try {
+    Deno.writeTextFileSync(`/sys/fs/fuse/connections/${minor}/abort`, "1");
+  } catch {
+    // Already gone, or not root: the kill that follows has to do.
+  }
+}
