@@ -23,12 +23,13 @@ export interface QjOptions {
   readonly folder?: string;
   /** Where the state file is; default: in the folder. */
   readonly stateFile?: string;
+  /** A compiled program to start instead of the sources. */
+  readonly program?: string;
 }
 
-/** The command that starts qj: the program named by QJ_PROGRAM, else the sources. */
-export function qjCommand(args: readonly string[]): [string, string[]] {
-  const program = Deno.env.get("QJ_PROGRAM");
-  if (program) return [program, [...args]];
+/** The command that starts qj: a compiled program, else the sources. */
+export function qjCommand(args: readonly string[], program?: string): [string, string[]] {
+  if (program !== undefined) return [program, [...args]];
   const flags = PERMISSIONS.map((name) => `--allow-${name}`);
   return [Deno.execPath(), [
     "run",
@@ -81,7 +82,7 @@ export class Qj implements AsyncDisposable {
       "debug",
       ...this.#options.args ?? [],
       this.mountpoint,
-    ]);
+    ], this.#options.program);
     this.#lines = [];
     this.#child = new Deno.Command(program, {
       args,
