@@ -62,10 +62,9 @@ async function exists(path: string): Promise<boolean> {
 export async function checkMountpoint(given: string, libc: LibcSymbols): Promise<string> {
   const quoted = JSON.stringify(given);
   const path = await resolveMountpoint(given, libc);
-  const stat = await Deno.stat(path).catch((error) => {
-    throw new Failure(`cannot use mountpoint ${quoted}: ${reasonOf(error)}`);
-  });
-  if (!stat.isDirectory) throw new Failure(`mountpoint ${quoted} is not a directory`);
+  if (!(await Deno.stat(path)).isDirectory) {
+    throw new Failure(`mountpoint ${quoted} is not a directory`);
+  }
   const mount = mountAt(path);
   if (mount !== undefined) {
     const by = mount.type === MOUNT_TYPE ? "qj is mounted there already" : `a ${mount.type} mount`;
@@ -79,12 +78,12 @@ export async function checkMountpoint(given: string, libc: LibcSymbols): Promise
 
 async function resolveMountpoint(given: string, libc: LibcSymbols): Promise<string> {
   try {
-    return await Deno.realPath(given);
+    const path = await Deno.realPath(given);
+    await Deno.stat(path);
+    return path;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) {
-      throw new Failure(
-        `mountpoint ${JSON.stringify(given)} does not exist: make it with mkdir`,
-      );
+      throw new Failure(`mountpoint ${JSON.stringify(given)} does not exist: make it with mkdir`);
     }
     if (!isNotConnected(error)) {
       throw new Failure(`cannot use mountpoint ${JSON.stringify(given)}: ${reasonOf(error)}`);

@@ -1,11 +1,20 @@
 /** Reads the text of config.json, and tells text that is wrong from text that has not all come yet. */
-import { type ParseError, printParseErrorCode, visit } from "jsonc-parser";
+import { type ParseError, ParseErrorCode, printParseErrorCode, visit } from "jsonc-parser";
 import { checkSettings, InvalidSettings, type Settings } from "../store/settings.ts";
 
 /** Far more than all settings need; a limit, so that nobody can make the daemon hold or parse megabytes. */
 export const MAX_TEXT_BYTES = 65_536;
 /** The settings need three; JSON.parse and the visitor recurse. */
 const MAX_DEPTH = 32;
+
+/** Errors of a token that may be the beginning of a good one: `tru`, `-`, `"max_`. */
+const HALF_TOKENS: ReadonlySet<ParseErrorCode> = new Set([
+  ParseErrorCode.InvalidSymbol,
+  ParseErrorCode.UnexpectedEndOfString,
+  ParseErrorCode.UnexpectedEndOfNumber,
+  ParseErrorCode.InvalidUnicode,
+  ParseErrorCode.InvalidEscapeCharacter,
+]);
 
 /** The text is the beginning of a document. */
 export class IncompleteSettings extends InvalidSettings {}
@@ -48,6 +57,7 @@ function checkSyntax(text: string): void {
   const end = text.trimEnd().length;
   const where = `line ${text.slice(0, first.offset).split("\n").length}`;
   const what = `not valid JSON at ${where}: ${printParseErrorCode(first.error)}`;
-  if (first.offset + first.length >= end) throw new IncompleteSettings(what);
-  throw new InvalidSettings(what);
+  const reachesEnd = first.offset + first.length >= end;
+  const more = first.offset >= end || (reachesEnd && HALF_TOKENS.has(first.error));
+  throw more ? new IncompleteSettings(what) : new InvalidSettings(what);
 }
