@@ -7,8 +7,7 @@ import { Exit, type Options, parseOptions } from "./cli/options.ts";
 import { checkMountpoint, checkSystem, detach } from "./cli/preflight.ts";
 import { openState, statePath } from "./cli/state_file.ts";
 import denoJson from "./deno.json" with { type: "json" };
-import { openLibc, openLibfuse } from "./ffi/libfuse.ts";
-import { LibfuseMissing } from "./ffi/libfuse.ts";
+import { LibfuseMissing, openLibc, openLibfuse, withholdDescriptors } from "./ffi/libfuse.ts";
 import { Reaper } from "./ffi/reaper.ts";
 import { MountFailed, Session } from "./ffi/session.ts";
 import { FileSystem } from "./fs/file_system.ts";
@@ -32,6 +31,7 @@ function versionText(): string {
 /** Mounts and serves until a signal or an unmount. Returns the exit status. */
 async function serve(options: Options): Promise<number> {
   const libc = openLibc();
+  withholdDescriptors(libc);
   const libfuse = openLibfuse();
   await checkSystem(options.allowOther);
   const mountpoint = await checkMountpoint(options.mountpoint, libc);

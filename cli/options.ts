@@ -49,9 +49,8 @@ const parser = object({
   ),
   mountpoint: argument(string({ metavar: "MOUNTPOINT" }), {
     description: message`An empty directory.`,
-    errors: { endOfInput: message`the MOUNTPOINT is missing, see qj --help` },
   }),
-});
+}, { errors: { endOfInput: message`MOUNTPOINT is missing, see qj --help.` } });
 
 /** The program ends here: after help or version, or with a usage error. */
 export class Exit extends Error {

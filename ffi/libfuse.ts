@@ -48,6 +48,14 @@ export function openLibc(): LibcSymbols {
   return Deno.dlopen("libc.so.6", LIBC_SYMBOLS).symbols;
 }
 
+/** linux/close_range.h */
+const CLOSE_RANGE_CLOEXEC = 4;
+
+/** Keeps descriptors that this process was started with from its children: jobs get 0, 1 and 2 only. */
+export function withholdDescriptors(libc: LibcSymbols): void {
+  libc.close_range?.(3, 0xffff_ffff, CLOSE_RANGE_CLOEXEC);
+}
+
 /** A C string: UTF-8 bytes and a NUL. */
 export function cString(text: string): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(`${text}\0`);

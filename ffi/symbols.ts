@@ -86,6 +86,8 @@ export const LIBC_SYMBOLS = {
   write: { parameters: ["i32", "buffer", "usize"], result: "isize" },
   /** int close(int fd) */
   close: { parameters: ["i32"], result: "i32" },
+  /** int close_range(unsigned int first, unsigned int last, int flags); glibc 2.34 */
+  close_range: { parameters: ["u32", "u32", "i32"], result: "i32", optional: true },
   /** void free(void *ptr) */
   free: { parameters: ["pointer"], result: "void" },
   /** int prctl(int option, unsigned long arg2, ...) */

@@ -23,7 +23,6 @@ export class Attributes {
   readonly #logs: Logs;
   readonly #uid = Deno.uid() ?? 0;
   readonly #gid = Deno.gid() ?? 0;
-  /** Times of the fixed nodes that somebody has set, until the next change. */
   readonly #startedMs: number;
 
   constructor(store: Store, scripts: Scripts, logs: Logs) {

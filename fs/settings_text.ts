@@ -38,7 +38,12 @@ function checkSyntax(text: string): void {
     if (seen.length >= MAX_DEPTH) throw new InvalidSettings("the text is nested too deeply");
     seen.push(new Set());
   };
-  const leave = () => void seen.pop();
+  // The end of the document has come. The visitor also ends what has no closing bracket, at length 0.
+  let closed = false;
+  const leave = (_offset: number, length: number) => {
+    seen.pop();
+    closed = seen.length === 0 && length > 0;
+  };
   visit(text, {
     onObjectBegin: enter,
     onObjectEnd: leave,
@@ -58,6 +63,6 @@ function checkSyntax(text: string): void {
   const where = `line ${text.slice(0, first.offset).split("\n").length}`;
   const what = `not valid JSON at ${where}: ${printParseErrorCode(first.error)}`;
   const reachesEnd = first.offset + first.length >= end;
-  const more = first.offset >= end || (reachesEnd && HALF_TOKENS.has(first.error));
+  const more = !closed && (first.offset >= end || (reachesEnd && HALF_TOKENS.has(first.error)));
   throw more ? new IncompleteSettings(what) : new InvalidSettings(what);
 }

@@ -28,6 +28,7 @@ interface MoveFields {
   readonly newSeq?: boolean;
 }
 
+const UNFINISHED = "not run: the script was not written to its end";
 const encoder = new TextEncoder();
 
 export class Moves {
@@ -119,6 +120,12 @@ export class Moves {
     else this.reject(job, reason);
   }
 
+  /** A job that was open when the last daemon ended: submitted, unless its writer was cut off. */
+  recover(job: Job): void {
+    if (job.unflushed === 1 && !isDraft(job.name)) this.reject(job, UNFINISHED);
+    else this.#enter(job);
+  }
+
   /**
    * A script's text is not what was meant, for this reason, which the job's log will give; null: it is again. Kept in
    * memory, since the reason may be that nothing can be written; what can be is the mark of `Jobs.markUnflushed`.
@@ -131,7 +138,7 @@ export class Moves {
   #unfit(job: Job): string | null {
     const doubt = this.#doubts.get(job.id);
     if (doubt !== undefined) return `not run: ${doubt}`;
-    if (job.unflushed === 1) return "not run: the script was not written to its end";
+    if (job.unflushed === 1) return UNFINISHED;
     if (isLog(this.#jobs.scriptStart(job.id))) {
       return "not run: this is the log of a job, not a script. To run a job again, move it (mv) to pending/";
     }

@@ -42,7 +42,9 @@ export class Store {
    * whole and runs; what had not goes to failed. Drafts and empty files stay as they are.
    */
   recoverOpenJobs(): void {
-    this.moves.submit(this.queue.openJobs().map((job) => job.id));
+    this.db.transaction(() => {
+      for (const job of this.queue.openJobs()) this.moves.recover(job);
+    });
     this.jobs.purgeAll();
   }
 

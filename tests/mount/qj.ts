@@ -175,11 +175,11 @@ export class Qj implements AsyncDisposable {
     return names.sort();
   }
 
-  /** Runs a shell script in the mountpoint; it is killed at the deadline. */
-  async sh(script: string): Promise<ShellResult> {
+  /** Runs a shell script, in the mountpoint by default; it is killed at the deadline. */
+  async sh(script: string, cwd = this.mountpoint): Promise<ShellResult> {
     const { code, stdout, stderr } = await new Deno.Command("timeout", {
       args: ["-s", "KILL", String(DEADLINE_MS / 1000), "bash", "-c", script],
-      cwd: this.mountpoint,
+      cwd,
       stdin: "null",
     }).output();
     const decoder = new TextDecoder();
@@ -201,6 +201,11 @@ export class Qj implements AsyncDisposable {
     const { code } = await this.#child.status;
     await this.#stderrDone;
     return code;
+  }
+
+  /** Cuts the connection to the kernel, as an administrator does with a file system that hangs. */
+  abort(): void {
+    abortConnection(mountMinor(this.mountpoint));
   }
 
   get isMounted(): boolean {
@@ -258,11 +263,16 @@ function mountMinor(mountpoint: string): string | null {
   return line?.split(" ")[2]?.split(":")[1] ?? null;
 }
 
+const CONNECTIONS = "/sys/fs/fuse/connections";
+
+/** Needs root. The control file system is not mounted everywhere. */
 function abortConnection(minor: string | null): void {
   if (minor === null) return;
+  const abort = () => Deno.writeTextFileSync(`${CONNECTIONS}/${minor}/abort`, "1");
   try {
-    Deno.writeTextFileSync(`/sys/fs/fuse/connections/${minor}/abort`, "1");
+    abort();
   } catch {
-    // Already gone, or not root: the kill that follows has to do.
+    new Deno.Command("mount", { args: ["-t", "fusectl", "fusectl", CONNECTIONS] }).outputSync();
+    abort();
   }
 }

@@ -25,6 +25,16 @@ export function text(data: Uint8Array): string {
   return new TextDecoder().decode(data);
 }
 
+/** Like assert.equal for long texts: says where they begin to differ. */
+export function sameText(actual: string, expected: string): void {
+  if (actual === expected) return;
+  let at = 0;
+  while (actual[at] === expected[at] && at < actual.length) at++;
+  const around = (text: string) => JSON.stringify(text.slice(Math.max(0, at - 20), at + 60));
+  const lengths = `${actual.length} instead of ${expected.length} characters`;
+  assert.fail(`${lengths}, at ${at}: ${around(actual)} instead of ${around(expected)}`);
+}
+
 /** Reads a handle from a position to its end, as `cat` does. */
 export function readAll(handle: Handle, from = 0, size = 4096): string {
   const parts: Uint8Array[] = [];
@@ -142,13 +152,14 @@ export class StoreFixture {
   }
 }
 
-/** Runs `body` with a new store, and cleans up. */
-export async function withStore(
-  body: (fixture: StoreFixture) => void | Promise<void>,
+/** Runs `body` with what `make` makes in a new folder, and cleans up. */
+export async function withStore<F extends StoreFixture>(
+  body: (fixture: F) => void | Promise<void>,
+  make: (folder: string) => F,
 ): Promise<void> {
   const folder = await Deno.makeTempDir({ prefix: "qj-store-" });
   try {
-    const fixture = new StoreFixture(folder);
+    const fixture = make(folder);
     try {
       await body(fixture);
     } finally {
@@ -164,5 +175,5 @@ export function storeTest(
   name: string,
   body: (fixture: StoreFixture) => void | Promise<void>,
 ): void {
-  Deno.test(name, () => withStore(body));
+  Deno.test(name, () => withStore(body, (folder) => new StoreFixture(folder)));
 }

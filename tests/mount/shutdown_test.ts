@@ -1,0 +1,91 @@
+/** Ends of the daemon, and what stands in the way of a start. */
+import assert from "node:assert/strict";
+import { isAlive } from "./helpers.ts";
+import { Qj, qjCommand, until } from "./qj.ts";
+
+async function withRunningJob(): Promise<{ qj: Qj; pid: () => Promise<number> }> {
+  const qj = await Qj.start({ settings: { kill_grace_sec: 0.3 } });
+  await qj.submit(
+    "a",
+    "[ -e again ] && exit; trap '' TERM; touch again; echo $$ > pid; while :; do sleep 1; done",
+  );
+  await until(
+    "the pid",
+    async () =>
+      await Deno.readTextFile(`${qj.folder}/pid`).then((text) => text !== "", () => false),
+  );
+  return { qj, pid: async () => Number(await Deno.readTextFile(`${qj.folder}/pid`)) };
+}
+
+for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
+  Deno.test(`shutdown: ${signal} stops what runs, unmounts, exits 0; the next daemon runs it again`, async () => {
+    const { qj, pid } = await withRunningJob();
+    await using _ = qj;
+    assert.equal(await qj.end(signal), 0);
+    assert.equal(qj.isMounted, false);
+    assert.equal(isAlive(await pid()), false);
+    await qj.restart();
+    assert.match(await qj.in("complete", "a"), /lost: the daemon stopped\n>>> /);
+  });
+}
+
+Deno.test("shutdown: a second signal does not wait for the grace", async () => {
+  const { qj } = await withRunningJob();
+  await using _ = qj;
+  await qj.configure({ kill_grace_sec: 3600 });
+  const ended = qj.end("SIGTERM");
+  await qj.logged(/stopping/);
+  await qj.end("SIGTERM");
+  assert.equal(await ended, 0);
+});
+
+for (const command of ["umount", "umount -l", "fusermount3 -u"]) {
+  Deno.test(`shutdown: ${command} ends the daemon with 0`, async () => {
+    const { qj, pid } = await withRunningJob();
+    await using _ = qj;
+    const { code, stderr } = await qj.sh(`${command} ${qj.mountpoint}`, "/");
+    assert.deepEqual({ code, stderr }, { code: 0, stderr: "" });
+    assert.equal(await qj.exited(), 0);
+    assert.equal(isAlive(await pid()), false);
+  });
+}
+
+Deno.test("shutdown: an abort of the connection ends the daemon with 1 and leaves no mount", async () => {
+  await using qj = await Qj.start();
+  qj.abort();
+  assert.equal(await qj.exited(), 1);
+  assert.match(qj.log, /connection to the kernel was aborted/);
+  assert.equal(qj.isMounted, false);
+});
+
+Deno.test("shutdown: with a file open it still ends, and what was written is kept", async () => {
+  await using qj = await Qj.start({ settings: { paused: true } });
+  using writer = await Deno.open(qj.path("pending", "a"), { write: true, createNew: true });
+  await writer.write(new TextEncoder().encode("echo kept"));
+  assert.equal(await qj.end(), 0);
+  await qj.restart();
+  assert.equal(await Deno.readTextFile(qj.path("pending", "a")), "echo kept");
+});
+
+async function startSecond(args: readonly string[]): Promise<{ code: number; stderr: string }> {
+  const [program, argv] = qjCommand(args);
+  const { code, stderr } = await new Deno.Command(program, { args: argv, stdin: "null" }).output();
+  return { code, stderr: new TextDecoder().decode(stderr) };
+}
+
+Deno.test("shutdown: a second daemon on the state file or the mountpoint is refused", async () => {
+  await using qj = await Qj.start();
+  const other = `${qj.folder}/other`;
+  await Deno.mkdir(other);
+  const state = await startSecond(["--state-file", qj.stateFile, other]);
+  assert.equal(state.code, 1);
+  assert.equal(
+    state.stderr,
+    `qj: cannot open state file "${qj.stateFile}" (--state-file): another qj uses it (pid ${qj.pid})\n`,
+  );
+  const mount = await startSecond(["--state-file", `${other}.db`, qj.mountpoint]);
+  assert.equal(mount.code, 1);
+  assert.match(mount.stderr, /^qj: mountpoint ".*" is in use: qj is mounted there already/);
+  await qj.submit("a", "true");
+  await qj.in("complete", "a");
+});

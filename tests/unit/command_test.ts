@@ -1,0 +1,116 @@
+import assert from "node:assert/strict";
+import { commandLine, type JobEnvironment, unrunnable } from "../../scheduler/command.ts";
+import { bytes, text } from "./store_fixture.ts";
+
+const HERE: JobEnvironment = { cwd: "/", env: {}, openFiles: 64, groups: [] };
+
+/** Runs a script as the daemon does; what it printed, stderr included, and its exit status. */
+async function run(
+  script: string | Uint8Array,
+  environment: JobEnvironment = HERE,
+): Promise<{ readonly output: string; readonly code: number }> {
+  const data = typeof script === "string" ? bytes(script) : script;
+  const line = commandLine(data, environment);
+  const folder = await Deno.makeTempDir({ prefix: "qj-command-" });
+  try {
+    const path = `${folder}/1`;
+    if (line.file) await Deno.writeFile(path, data, { mode: 0o700 });
+    const { stdout, code } = await new Deno.Command(line.program, {
+      args: [...line.file ? line.args(path) : line.args],
+      cwd: "/",
+      stdin: "null",
+      stderr: "null",
+    }).output();
+    return { output: text(stdout), code };
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/** A script that is longer than one argument may be. */
+function long(script: string): string {
+  return `${script}\n${"#".repeat(140_000)}\n`;
+}
+
+Deno.test("unrunnable() refuses a NUL byte, but not in an executable", () => {
+  assert.match(unrunnable(bytes("echo \0"))!, /NUL/);
+  assert.equal(unrunnable(bytes("echo")), null);
+  assert.equal(unrunnable(bytes("#!/bin/cat\n\0")), null);
+});
+
+Deno.test("commandLine() hands a short text over as an argument", () => {
+  const line = commandLine(bytes("echo é"), HERE);
+  assert.equal(line.file, false);
+  assert.equal(line.program, "/bin/sh");
+  assert.equal(line.args.at(-1), "echo é");
+});
+
+Deno.test("commandLine() takes a file where an argument does not do", () => {
+  const scripts = [bytes(long("true")), new Uint8Array([0x3a, 0xff]), bytes("#!/bin/sh\n")];
+  for (const script of scripts) assert.ok(commandLine(script, HERE).file);
+});
+
+Deno.test("commandLine() asks setpriv for groups that would be dropped", () => {
+  const line = commandLine(bytes("true"), { ...HERE, groups: [4, 5] });
+  assert.equal(line.program, "/usr/bin/setpriv");
+  assert.deepEqual(line.args.slice(0, 4), ["--groups", "4,5", "--", "/bin/sh"]);
+});
+
+for (const [kind, make] of [["text", (s: string) => s], ["file", long]] as const) {
+  Deno.test(`a script as ${kind} has no arguments and its own exit status`, async () => {
+    assert.deepEqual(await run(make('echo "$#"; exit 7')), { output: "0\n", code: 7 });
+  });
+
+  Deno.test(`a script as ${kind} has stderr in its output, in order`, async () => {
+    const { output } = await run(make("echo a; echo b >&2; echo c"));
+    assert.equal(output, "a\nb\nc\n");
+  });
+
+  Deno.test(`a script as ${kind} runs with the cwd, umask and open files of its job`, async () => {
+    const folder = await Deno.makeTempDir({ prefix: "qj-cwd é-" });
+    try {
+      const environment = { ...HERE, cwd: folder };
+      const { output } = await run(make("pwd -P; umask; ulimit -Sn"), environment);
+      assert.equal(output, `${await Deno.realPath(folder)}\n0022\n64\n`);
+    } finally {
+      await Deno.remove(folder);
+    }
+  });
+
+  Deno.test(`a script as ${kind} does not run without its cwd`, async () => {
+    const { output, code } = await run(make("echo ran"), { ...HERE, cwd: "/nonexistent" });
+    assert.equal(code, 126);
+    assert.doesNotMatch(output, /^ran$/m);
+    assert.match(output, /nonexistent/);
+  });
+
+  Deno.test(`a script as ${kind} says in its output where its syntax is wrong`, async () => {
+    const { output, code } = await run(make("echo a\nif\n)"));
+    assert.notEqual(code, 0);
+    assert.match(output, /[Ss]yntax error/);
+  });
+
+  Deno.test(`a script as ${kind} may contain any quoting`, async () => {
+    const { output } = await run(make(`# it's "a" \\\necho 'x'"y"\\$\ncat <<'E'\n$z\nE`));
+    assert.equal(output, "xy$\n$z\n");
+  });
+}
+
+Deno.test("a script may be an argument up to the byte", async () => {
+  const limit = 131_072 - 1 - "shift;".length;
+  const script = "true".padEnd(limit, " ");
+  assert.equal(commandLine(bytes(script), HERE).file, false);
+  assert.equal((await run(script)).code, 0);
+  assert.ok(commandLine(bytes(`${script} `), HERE).file);
+});
+
+Deno.test("a script with a shebang runs by its interpreter", async () => {
+  assert.equal((await run("#!/bin/cat\nshown\n")).output, "#!/bin/cat\nshown\n");
+  const missing = await run("#!/nonexistent\n");
+  assert.ok(missing.code === 126 || missing.code === 127);
+});
+
+Deno.test("a script that is not UTF-8 keeps its bytes", async () => {
+  const script = new Uint8Array([...bytes("printf '%s' '"), 0xff, ...bytes("' | wc -c\n")]);
+  assert.equal((await run(script)).output.trim(), "1");
+});

@@ -1,0 +1,290 @@
+/**
+ * The callbacks that libfuse calls, called from here by their addresses in `fuse_lowlevel_ops`, with structures made by
+ * hand and a library that keeps what it is told.
+ */
+import assert from "node:assert/strict";
+import { constants } from "node:os";
+import { FILE_INFO, hostStatLayout, LOWLEVEL_OPS, putInt64, SET_ATTR } from "../../ffi/abi.ts";
+import { Dispatcher } from "../../ffi/dispatch.ts";
+import { cString, type LibfuseSymbols } from "../../ffi/libfuse.ts";
+import { SinkBuffers } from "../../ffi/libfuse_sink.ts";
+import type { Operations } from "../../ffi/operations.ts";
+import type { Reply } from "../../ffi/reply.ts";
+
+const { EIO, ENOENT } = constants.errno;
+const REQUEST = Deno.UnsafePointer.create(0x1234n);
+
+type Call = readonly [operation: string, ...args: unknown[]];
+type Slot = Exclude<keyof typeof LOWLEVEL_OPS, "size">;
+type Argument = number | bigint | BufferSource | null;
+
+/** Operations that keep their arguments and do what the test says. */
+function recorder(act: (reply: Reply) => void | Promise<void>) {
+  const calls: Call[] = [];
+  const logged: string[] = [];
+  const operations = new Proxy({} as Operations, {
+    get: (_target, name: string) => {
+      if (name === "errnoOf") {
+        return (error: unknown, operation: string) => {
+          logged.push(`${operation}: ${error}`);
+          return ENOENT;
+        };
+      }
+      if (name === "forgotten") return (operation: string) => void logged.push(operation);
+      return (reply: Reply, ...args: unknown[]) => {
+        calls.push([name, ...args.map((arg) => arg instanceof Uint8Array ? arg.slice() : arg)]);
+        return act(reply);
+      };
+    },
+  });
+  return { calls, logged, operations };
+}
+
+/** A dispatcher without libfuse. `answers` is what libfuse would have sent. */
+class Bench {
+  readonly answers: string[] = [];
+  readonly dispatcher: Dispatcher;
+  readonly calls: Call[];
+  readonly logged: string[];
+
+  constructor(act: (reply: Reply) => void | Promise<void> = (reply) => reply.ok()) {
+    const { calls, logged, operations } = recorder(act);
+    this.calls = calls;
+    this.logged = logged;
+    const lib = {
+      fuse_reply_err: (req: Deno.PointerValue, errno: number) => {
+        assert.equal(Deno.UnsafePointer.value(req), 0x1234n);
+        this.answers.push(`error ${errno}`);
+        return 0;
+      },
+      fuse_reply_none: () => void this.answers.push("none"),
+    };
+    this.dispatcher = new Dispatcher(operations, new SinkBuffers(lib as unknown as LibfuseSymbols));
+  }
+
+  /** Calls an operation as libfuse does. */
+  call(slot: Slot, types: readonly Deno.NativeType[], ...args: Argument[]): void {
+    const address = new DataView(this.dispatcher.ops.buffer).getBigUint64(LOWLEVEL_OPS[slot], true);
+    assert.notEqual(address, 0n, `${slot} is set`);
+    const pointer = Deno.UnsafePointer.create(address) as Deno.PointerObject<
+      Deno.ForeignFunction
+    >;
+    const native = new Deno.UnsafeFnPointer(pointer, {
+      parameters: ["pointer", ...types],
+      result: "void",
+    });
+    native.call(REQUEST, ...args as never[]);
+  }
+}
+
+/** A bench for the length of a test. */
+function benchTest(
+  name: string,
+  body: (bench: Bench) => void | Promise<void>,
+  act?: (reply: Reply) => void | Promise<void>,
+): void {
+  Deno.test(name, async () => {
+    const bench = new Bench(act);
+    try {
+      await body(bench);
+    } finally {
+      await bench.dispatcher.answered();
+      bench.dispatcher.close();
+    }
+  });
+}
+
+function fileInfo(fh: number, flags = 0): Uint8Array<ArrayBuffer> {
+  const view = new DataView(new ArrayBuffer(FILE_INFO.size));
+  view.setInt32(FILE_INFO.flags, flags, true);
+  putInt64(view, FILE_INFO.fh, fh);
+  return new Uint8Array(view.buffer);
+}
+
+const X = cString("x");
+const FH = 2 ** 33 + 1;
+
+/** The C parameters behind the request, arguments for them, and the call that they are to become. */
+const DECODED: readonly [Slot, Deno.NativeType[], Argument[], Call][] = [
+  ["lookup", ["u64", "buffer"], [2n ** 40n, X], ["lookup", 2 ** 40, "x"]],
+  ["getattr", ["u64", "pointer"], [17n, null], ["getattr", 17, undefined]],
+  ["getattr", ["u64", "buffer"], [17n, fileInfo(FH)], ["getattr", 17, FH]],
+  ["mknod", ["u64", "buffer", "u32", "u64"], [2n, X, 0o100644, 0n], ["mknod", 2, "x", 0o100644]],
+  ["mkdir", ["u64", "buffer", "u32"], [2n, X, 0o755], ["makeOther", 2, "x"]],
+  ["symlink", ["buffer", "u64", "buffer"], [cString("to"), 2n, X], ["makeOther", 2, "x"]],
+  ["link", ["u64", "u64", "buffer"], [17n, 2n, X], ["makeOther", 2, "x"]],
+  ["unlink", ["u64", "buffer"], [3n, X], ["unlink", 3, "x"]],
+  ["rmdir", ["u64", "buffer"], [1n, X], ["rmdir", 1, "x"]],
+  [
+    ...["rename" as const, ["u64", "buffer", "u64", "buffer", "u32"] as Deno.NativeType[]] as const,
+    [2n, X, 4n, cString("y"), 1],
+    ["rename", 2, "x", 4, "y", 1],
+  ],
+  [
+    ...["create" as const, ["u64", "buffer", "u32", "buffer"] as Deno.NativeType[]] as const,
+    [2n, X, 0o100640, fileInfo(0, 0o1101)],
+    ["create", 2, "x", 0o100640, 0o1101],
+  ],
+  ["open", ["u64", "buffer"], [17n, fileInfo(0, 0o2001)], ["open", 17, 0o2001]],
+  [
+    ...["read" as const, ["u64", "usize", "i64", "buffer"] as Deno.NativeType[]] as const,
+    [17n, 4096n, 2n ** 40n, fileInfo(FH)],
+    ["read", 17, FH, 2 ** 40, 4096],
+  ],
+  [
+    ...[
+      "write" as const,
+      ["u64", "buffer", "usize", "i64", "buffer"] as Deno.NativeType[],
+    ] as const,
+    [17n, new Uint8Array([1, 0, 255, 9]), 3n, 2n ** 40n, fileInfo(FH)],
+    ["write", 17, FH, 2 ** 40, new Uint8Array([1, 0, 255])],
+  ],
+  ["flush", ["u64", "buffer"], [17n, fileInfo(FH)], ["flush", 17, FH]],
+  ["release", ["u64", "buffer"], [17n, fileInfo(FH)], ["release", 17, FH]],
+  ["fsync", ["u64", "i32", "buffer"], [17n, 1, fileInfo(FH)], ["fsync", 17, FH]],
+  ["opendir", ["u64", "buffer"], [2n, fileInfo(0)], ["opendir", 2]],
+  ["readdir", ["u64", "usize", "i64", "buffer"], [2n, 4096n, 7n, fileInfo(0)], [
+    ...["readdir", 2, 7, 4096, false] as const,
+  ]],
+  ["readdirplus", ["u64", "usize", "i64", "buffer"], [2n, 4096n, 7n, fileInfo(0)], [
+    ...["readdir", 2, 7, 4096, true] as const,
+  ]],
+  ["fsyncdir", ["u64", "i32", "buffer"], [2n, 0, fileInfo(0)], ["fsyncdir", 2]],
+  ["statfs", ["u64"], [1n], ["statfs", 1]],
+  [
+    "setxattr",
+    ["u64", "buffer", "buffer", "usize", "i32"],
+    [7n, X, new Uint8Array([5, 6]), 2n, 0],
+    [
+      ...["setxattr", 7, "x", new Uint8Array([5, 6])] as const,
+    ],
+  ],
+  ["setxattr", ["u64", "buffer", "pointer", "usize", "i32"], [7n, X, null, 0n, 0], [
+    ...["setxattr", 7, "x", new Uint8Array(0)] as const,
+  ]],
+  ["getxattr", ["u64", "buffer", "usize"], [7n, X, 100n], ["getxattr", 7, "x", 100]],
+  ["listxattr", ["u64", "usize"], [7n, 0n], ["listxattr", 7, 0]],
+  ["removexattr", ["u64", "buffer"], [7n, X], ["removexattr", 7, "x"]],
+];
+
+DECODED.forEach(([slot, types, args, call], i) => {
+  benchTest(`${slot} is decoded (${i})`, (bench) => {
+    bench.call(slot, types, ...args);
+    assert.deepEqual(bench.calls, [call]);
+    assert.deepEqual(bench.answers, ["error 0"]);
+    assert.equal(bench.dispatcher.requests, 1);
+  });
+});
+
+benchTest("every operation but init and destroy has a callback", ({ dispatcher }) => {
+  const view = new DataView(dispatcher.ops.buffer);
+  for (const [name, offset] of Object.entries(LOWLEVEL_OPS)) {
+    if (["size", "init", "destroy", "lseek"].includes(name)) continue;
+    assert.notEqual(view.getBigUint64(offset, true), 0n, name);
+  }
+});
+
+benchTest("forget is answered with none", (bench) => {
+  bench.call("forget", ["u64", "u64"], 17n, 1n);
+  bench.call("forget_multi", ["usize", "pointer"], 0n, null);
+  assert.deepEqual(bench.answers, ["none", "none"]);
+});
+
+benchTest("releasedir is answered", (bench) => {
+  bench.call("releasedir", ["u64", "buffer"], 2n, fileInfo(0));
+  assert.deepEqual(bench.answers, ["error 0"]);
+});
+
+const NAMES: readonly [string, number[], string | null][] = [
+  ["UTF-8", [...new TextEncoder().encode("é日😀")], "é日😀"],
+  ["the replacement character itself", [0xef, 0xbf, 0xbd], "\uFFFD"],
+  ["a byte order mark", [0xef, 0xbb, 0xbf, 0x61], "\uFEFFa"],
+  ["a byte that is not UTF-8", [0x61, 0xff], null],
+  ["a character that was cut off", [0x61, 0xc3], null],
+  ["a surrogate", [0xed, 0xa0, 0x80], null],
+  ["an overlong form", [0xc0, 0xaf], null],
+  ["nothing", [], ""],
+];
+
+for (const [what, data, name] of NAMES) {
+  benchTest(`a name of ${what} is decoded`, (bench) => {
+    bench.call("lookup", ["u64", "buffer"], 1n, new Uint8Array([...data, 0]));
+    assert.deepEqual(bench.calls, [["lookup", 1, name]]);
+  });
+}
+
+benchTest("setattr takes what to_set names", (bench) => {
+  const layout = hostStatLayout();
+  const view = new DataView(new ArrayBuffer(layout.size));
+  view.setUint32(layout.mode, 0o100600, true);
+  view.setUint32(layout.uid, 4_000_000_000, true);
+  view.setUint32(layout.gid, 7, true);
+  putInt64(view, layout.fileSize, 2 ** 40);
+  putInt64(view, layout.atime, -2);
+  putInt64(view, layout.atime + 8, 999_999_999);
+  putInt64(view, layout.mtime, 2 ** 34);
+  putInt64(view, layout.mtime + 8, 1);
+  const stat = new Uint8Array(view.buffer);
+  const { mode, uid, gid, size, atime, mtime, atimeNow, mtimeNow, ctime } = SET_ATTR;
+  const cases: [number, Record<string, unknown>][] = [
+    [0, {}],
+    [mode, { mode: 0o100600 }],
+    [uid | gid, { uid: 4_000_000_000, gid: 7 }],
+    [size, { size: 2 ** 40 }],
+    [atime, { atime: { sec: -2, nsec: 999_999_999 } }],
+    [mtime, { mtime: { sec: 2 ** 34, nsec: 1 } }],
+    [atime | atimeNow | mtime | mtimeNow, { atime: "now", mtime: "now" }],
+    [ctime, {}],
+  ];
+  for (const [toSet] of cases) {
+    bench.call("setattr", ["u64", "buffer", "i32", "pointer"], 17n, stat, toSet, null);
+  }
+  const expected = cases.map(([, change]) => ["setattr", 17, change, undefined]);
+  assert.deepEqual(bench.calls, expected);
+});
+
+benchTest("a handler that throws is answered with the errno of its error", (bench) => {
+  bench.call("statfs", ["u64"], 1n);
+  assert.deepEqual(bench.answers, [`error ${ENOENT}`]);
+  assert.deepEqual(bench.logged, ["statfs: Error: no"]);
+}, () => {
+  throw new Error("no");
+});
+
+benchTest("a handler that throws after its answer is not answered again", (bench) => {
+  bench.call("statfs", ["u64"], 1n);
+  assert.deepEqual(bench.answers, ["error 0"]);
+  assert.deepEqual(bench.logged, ["statfs: Error: late"]);
+}, (reply) => {
+  reply.ok();
+  throw new Error("late");
+});
+
+benchTest("a handler that does not answer is answered with EIO", (bench) => {
+  bench.call("opendir", ["u64", "buffer"], 1n, fileInfo(0));
+  assert.deepEqual(bench.answers, [`error ${EIO}`]);
+  assert.deepEqual(bench.logged, ["opendir"]);
+}, () => {});
+
+benchTest("a handler that answers later is answered once", async (bench) => {
+  bench.call("statfs", ["u64"], 1n);
+  assert.deepEqual(bench.answers, []);
+  await bench.dispatcher.answered();
+  assert.deepEqual(bench.answers, ["error 0"]);
+}, async (reply) => {
+  await Promise.resolve();
+  reply.ok();
+});
+
+benchTest("a handler that rejects is answered with the errno of its error", async (bench) => {
+  bench.call("statfs", ["u64"], 1n);
+  await bench.dispatcher.answered();
+  assert.deepEqual(bench.answers, [`error ${ENOENT}`]);
+}, () => Promise.reject(new Error("no")));
+
+benchTest("a handler that resolves without an answer is answered with EIO", async (bench) => {
+  bench.call("statfs", ["u64"], 1n);
+  await bench.dispatcher.answered();
+  assert.deepEqual(bench.answers, [`error ${EIO}`]);
+  assert.deepEqual(bench.logged, ["statfs"]);
+}, () => Promise.resolve());

@@ -1,0 +1,103 @@
+import assert from "node:assert/strict";
+import { Exit, LOG_FORMATS, LOG_LEVELS, parseOptions, USAGE } from "../../cli/options.ts";
+
+interface Run {
+  readonly status: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Parses arguments that end the program, and gives what was printed. */
+function ended(...args: string[]): Run {
+  const printed = { stdout: "", stderr: "" };
+  const original = { stdout: Deno.stdout.writeSync, stderr: Deno.stderr.writeSync };
+  const names = ["stdout", "stderr"] as const;
+  try {
+    for (const name of names) {
+      Deno[name].writeSync = (bytes) => {
+        printed[name] += new TextDecoder().decode(bytes);
+        return bytes.length;
+      };
+    }
+    parseOptions(args, () => "qj 1.2.3");
+  } catch (error) {
+    if (!(error instanceof Exit)) throw error;
+    return { status: error.status, ...printed };
+  } finally {
+    for (const name of names) Deno[name].writeSync = original[name];
+  }
+  assert.fail(`${args.join(" ")} was taken`);
+}
+
+function parsed(...args: string[]) {
+  return parseOptions(args, () => assert.fail("nobody asked for the version"));
+}
+
+Deno.test("parseOptions() has defaults", () => {
+  assert.deepEqual(parsed("/mnt"), {
+    stateFile: undefined,
+    allowOther: false,
+    logLevel: "info",
+    logFormat: "text",
+    mountpoint: "/mnt",
+  });
+});
+
+Deno.test("parseOptions() takes options before and after the mountpoint", () => {
+  const expected = {
+    ...{ stateFile: "/q.db", allowOther: true, logLevel: "debug", logFormat: "json" },
+    ...{ mountpoint: "mnt" },
+  };
+  const options = ["--state-file", "/q.db", "--allow-other"];
+  const rest = ["--log-level=debug", "--log-format=json"];
+  assert.deepEqual(parsed(...options, ...rest, "mnt"), expected);
+  assert.deepEqual(parsed("mnt", ...options, ...rest), expected);
+  assert.deepEqual(parsed(...options, "mnt", ...rest), expected);
+});
+
+Deno.test("parseOptions() takes a mountpoint that looks like an option behind --", () => {
+  assert.equal(parsed("--", "-mnt").mountpoint, "-mnt");
+});
+
+Deno.test("parseOptions() knows all levels and formats", () => {
+  for (const level of LOG_LEVELS) assert.equal(parsed("--log-level", level, "m").logLevel, level);
+  for (const format of LOG_FORMATS) {
+    assert.equal(parsed("--log-format", format, "m").logFormat, format);
+  }
+});
+
+const BAD: readonly string[][] = [
+  [],
+  ["/a", "/b"],
+  ["--nonsense", "/mnt"],
+  ["--state-file"],
+  ["--state-file", "/q.db"],
+  ["--log-level", "loud", "/mnt"],
+  ["--allow-other=yes", "/mnt"],
+];
+
+for (const args of BAD) {
+  Deno.test(`parseOptions() refuses ${JSON.stringify(args)} as bad usage`, () => {
+    const { status, stdout, stderr } = ended(...args);
+    assert.equal(status, USAGE);
+    assert.equal(stdout, "");
+    assert.match(stderr, /^qj: /);
+  });
+}
+
+Deno.test("parseOptions() says that the mountpoint is missing", () => {
+  assert.match(ended().stderr, /MOUNTPOINT is missing/);
+});
+
+Deno.test("parseOptions() prints help and version to stdout", () => {
+  const help = ended("--help");
+  assert.deepEqual([help.status, help.stderr], [0, ""]);
+  for (
+    const word of ["MOUNTPOINT", "--state-file", "--allow-other", "--log-level", "--log-format"]
+  ) {
+    assert.ok(help.stdout.includes(word), word);
+  }
+  const version = ended("--version");
+  assert.deepEqual([version.status, version.stderr], [0, ""]);
+  assert.match(version.stdout, /qj 1\.2\.3/);
+});

@@ -1,0 +1,96 @@
+import assert from "node:assert/strict";
+import {
+  type AttemptProcesses,
+  membersOf,
+  parseStat,
+  readBootId,
+  signal,
+  startTicks,
+} from "../../scheduler/processes.ts";
+
+const BOOT = readBootId();
+
+function stat(name: string): string {
+  const fields = Array.from({ length: 49 }, (_, i) => String(1000 + i));
+  return `42 (${name}) S 1 77 88 ${fields.slice(4).join(" ")}\n`;
+}
+
+for (const name of ["sh", "a) S 1 2 3", "((", "x y", ") Z (", ""]) {
+  Deno.test(`parseStat() of a process called ${JSON.stringify(name)}`, () => {
+    const parsed = parseStat(stat(name));
+    assert.deepEqual([parsed.state, parsed.pgrp, parsed.session], ["S", 77, 88]);
+    assert.equal(parsed.startTicks, 1019);
+  });
+}
+
+Deno.test("startTicks() is null for a process that is gone", () => {
+  assert.ok(startTicks(Deno.pid)! > 0);
+  assert.equal(startTicks(2 ** 30), null);
+});
+
+Deno.test("signal() says whether there is such a process", () => {
+  assert.equal(signal(Deno.pid, 0), true);
+  assert.equal(signal(2 ** 30, 0), false);
+});
+
+/** Runs `body` beside a shell with a child in a session of its own; both have a token in their environment. */
+async function withProcesses(
+  body: (attempt: AttemptProcesses, child: number) => Promise<void>,
+): Promise<void> {
+  const token = crypto.randomUUID();
+  const shell = new Deno.Command("/bin/sh", {
+    args: ["-c", "setsid sh -c 'echo $$; exec sleep 60' & wait"],
+    env: { QJ_ATTEMPT_ID: token },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "null",
+    detached: true,
+  }).spawn();
+  const reader = shell.stdout.getReader();
+  const child = Number(new TextDecoder().decode((await reader.read()).value));
+  try {
+    await body({ token, bootId: BOOT, pid: shell.pid, pidStart: startTicks(shell.pid) }, child);
+  } finally {
+    signal(child, "SIGKILL");
+    signal(shell.pid, "SIGKILL");
+    await shell.status;
+    await reader.cancel();
+  }
+}
+
+Deno.test("membersOf() finds the group and what has left it", async () => {
+  await withProcesses(async (attempt, child) => {
+    const found = await membersOf(attempt, BOOT);
+    assert.ok(found.includes(attempt.pid!), "the shell");
+    assert.ok(found.includes(child), "its child in another session");
+  });
+});
+
+Deno.test("membersOf() finds the group without the token and the token without the group", async () => {
+  await withProcesses(async (attempt, child) => {
+    const byGroup = await membersOf({ ...attempt, token: crypto.randomUUID() }, BOOT);
+    assert.deepEqual(byGroup, [attempt.pid]);
+    const byToken = await membersOf({ ...attempt, pid: null, pidStart: null }, BOOT);
+    assert.deepEqual(byToken.sort((a, b) => a - b), [attempt.pid!, child].sort((a, b) => a - b));
+  });
+});
+
+Deno.test("membersOf() leaves a stranger alone that has the pid now", async () => {
+  await withProcesses(async (attempt) => {
+    const later = { ...attempt, token: crypto.randomUUID(), pidStart: attempt.pidStart! + 1 };
+    assert.deepEqual(await membersOf(later, BOOT), []);
+  });
+});
+
+Deno.test("membersOf() finds nothing of another boot", async () => {
+  await withProcesses(async (attempt) => {
+    assert.deepEqual(await membersOf({ ...attempt, bootId: "other" }, BOOT), []);
+  });
+});
+
+Deno.test("membersOf() takes only the whole token", async () => {
+  await withProcesses(async (attempt) => {
+    const part = { ...attempt, pid: null, pidStart: null, token: attempt.token.slice(0, 8) };
+    assert.deepEqual(await membersOf(part, BOOT), []);
+  });
+});
