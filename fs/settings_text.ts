@@ -1,5 +1,5 @@
 /** Reads the text of config.json, and tells text that is wrong from text that has not all come yet. */
-import { type ParseError, ParseErrorCode, printParseErrorCode, visit } from "jsonc-parser";
+import { type ParseError, printParseErrorCode, visit } from "jsonc-parser";
 import { checkSettings, InvalidSettings, type Settings } from "../store/settings.ts";
 
 /** Far more than all settings need; a limit, so that nobody can make the daemon hold or parse megabytes. */
@@ -8,12 +8,12 @@ export const MAX_TEXT_BYTES = 65_536;
 const MAX_DEPTH = 32;
 
 /** Errors of a token that may be the beginning of a good one: `tru`, `-`, `"max_`. */
-const HALF_TOKENS: ReadonlySet<ParseErrorCode> = new Set([
-  ParseErrorCode.InvalidSymbol,
-  ParseErrorCode.UnexpectedEndOfString,
-  ParseErrorCode.UnexpectedEndOfNumber,
-  ParseErrorCode.InvalidUnicode,
-  ParseErrorCode.InvalidEscapeCharacter,
+const HALF_TOKENS: ReadonlySet<string> = new Set([
+  "InvalidSymbol",
+  "UnexpectedEndOfString",
+  "UnexpectedEndOfNumber",
+  "InvalidUnicode",
+  "InvalidEscapeCharacter",
 ]);
 
 /** The text is the beginning of a document. */
@@ -61,8 +61,9 @@ function checkSyntax(text: string): void {
   if (first === undefined) return;
   const end = text.trimEnd().length;
   const where = `line ${text.slice(0, first.offset).split("\n").length}`;
-  const what = `not valid JSON at ${where}: ${printParseErrorCode(first.error)}`;
+  const problem = printParseErrorCode(first.error);
+  const what = `not valid JSON at ${where}: ${problem}`;
   const reachesEnd = first.offset + first.length >= end;
-  const more = !closed && (first.offset >= end || (reachesEnd && HALF_TOKENS.has(first.error)));
+  const more = !closed && (first.offset >= end || (reachesEnd && HALF_TOKENS.has(problem)));
   throw more ? new IncompleteSettings(what) : new InvalidSettings(what);
 }

@@ -52,6 +52,7 @@ Deno.test("commandLine() takes a file where an argument does not do", () => {
 
 Deno.test("commandLine() asks setpriv for groups that would be dropped", () => {
   const line = commandLine(bytes("true"), { ...HERE, groups: [4, 5] });
+  assert.ok(!line.file);
   assert.equal(line.program, "/usr/bin/setpriv");
   assert.deepEqual(line.args.slice(0, 4), ["--groups", "4,5", "--", "/bin/sh"]);
 });

@@ -15,8 +15,41 @@ const { EIO, ENOENT } = constants.errno;
 const REQUEST = Deno.UnsafePointer.create(0x1234n);
 
 type Call = readonly [operation: string, ...args: unknown[]];
-type Slot = Exclude<keyof typeof LOWLEVEL_OPS, "size">;
+type Slot = keyof typeof SIGNATURES;
 type Argument = number | bigint | BufferSource | null;
+
+/** Parameters behind the request, as fuse_lowlevel.h declares them. */
+const SIGNATURES = {
+  lookup: ["u64", "buffer"],
+  forget: ["u64", "u64"],
+  getattr: ["u64", "buffer"],
+  setattr: ["u64", "buffer", "i32", "buffer"],
+  mknod: ["u64", "buffer", "u32", "u64"],
+  mkdir: ["u64", "buffer", "u32"],
+  unlink: ["u64", "buffer"],
+  rmdir: ["u64", "buffer"],
+  symlink: ["buffer", "u64", "buffer"],
+  rename: ["u64", "buffer", "u64", "buffer", "u32"],
+  link: ["u64", "u64", "buffer"],
+  open: ["u64", "buffer"],
+  read: ["u64", "usize", "i64", "buffer"],
+  write: ["u64", "buffer", "usize", "i64", "buffer"],
+  flush: ["u64", "buffer"],
+  release: ["u64", "buffer"],
+  fsync: ["u64", "i32", "buffer"],
+  opendir: ["u64", "buffer"],
+  readdir: ["u64", "usize", "i64", "buffer"],
+  releasedir: ["u64", "buffer"],
+  fsyncdir: ["u64", "i32", "buffer"],
+  statfs: ["u64"],
+  setxattr: ["u64", "buffer", "buffer", "usize", "i32"],
+  getxattr: ["u64", "buffer", "usize"],
+  listxattr: ["u64", "usize"],
+  removexattr: ["u64", "buffer"],
+  create: ["u64", "buffer", "u32", "buffer"],
+  forget_multi: ["usize", "buffer"],
+  readdirplus: ["u64", "usize", "i64", "buffer"],
+} as const satisfies Partial<Record<keyof typeof LOWLEVEL_OPS, readonly Deno.NativeType[]>>;
 
 /** Operations that keep their arguments and do what the test says. */
 function recorder(act: (reply: Reply) => void | Promise<void>) {
@@ -63,17 +96,14 @@ class Bench {
   }
 
   /** Calls an operation as libfuse does. */
-  call(slot: Slot, types: readonly Deno.NativeType[], ...args: Argument[]): void {
+  call(slot: Slot, ...args: Argument[]): void {
     const address = new DataView(this.dispatcher.ops.buffer).getBigUint64(LOWLEVEL_OPS[slot], true);
     assert.notEqual(address, 0n, `${slot} is set`);
-    const pointer = Deno.UnsafePointer.create(address) as Deno.PointerObject<
-      Deno.ForeignFunction
-    >;
-    const native = new Deno.UnsafeFnPointer(pointer, {
-      parameters: ["pointer", ...types],
-      result: "void",
+    const parameters: readonly Deno.NativeType[] = ["pointer", ...SIGNATURES[slot]];
+    const native = new Deno.UnsafeFnPointer(Deno.UnsafePointer.create(address) as never, {
+      ...{ parameters, result: "void" },
     });
-    native.call(REQUEST, ...args as never[]);
+    native.call(REQUEST, ...args);
   }
 }
 
@@ -102,74 +132,43 @@ function fileInfo(fh: number, flags = 0): Uint8Array<ArrayBuffer> {
 }
 
 const X = cString("x");
+const DATA = new Uint8Array([1, 0, 255, 9]);
 const FH = 2 ** 33 + 1;
 
-/** The C parameters behind the request, arguments for them, and the call that they are to become. */
-const DECODED: readonly [Slot, Deno.NativeType[], Argument[], Call][] = [
-  ["lookup", ["u64", "buffer"], [2n ** 40n, X], ["lookup", 2 ** 40, "x"]],
-  ["getattr", ["u64", "pointer"], [17n, null], ["getattr", 17, undefined]],
-  ["getattr", ["u64", "buffer"], [17n, fileInfo(FH)], ["getattr", 17, FH]],
-  ["mknod", ["u64", "buffer", "u32", "u64"], [2n, X, 0o100644, 0n], ["mknod", 2, "x", 0o100644]],
-  ["mkdir", ["u64", "buffer", "u32"], [2n, X, 0o755], ["makeOther", 2, "x"]],
-  ["symlink", ["buffer", "u64", "buffer"], [cString("to"), 2n, X], ["makeOther", 2, "x"]],
-  ["link", ["u64", "u64", "buffer"], [17n, 2n, X], ["makeOther", 2, "x"]],
-  ["unlink", ["u64", "buffer"], [3n, X], ["unlink", 3, "x"]],
-  ["rmdir", ["u64", "buffer"], [1n, X], ["rmdir", 1, "x"]],
-  [
-    ...["rename" as const, ["u64", "buffer", "u64", "buffer", "u32"] as Deno.NativeType[]] as const,
-    [2n, X, 4n, cString("y"), 1],
-    ["rename", 2, "x", 4, "y", 1],
-  ],
-  [
-    ...["create" as const, ["u64", "buffer", "u32", "buffer"] as Deno.NativeType[]] as const,
-    [2n, X, 0o100640, fileInfo(0, 0o1101)],
-    ["create", 2, "x", 0o100640, 0o1101],
-  ],
-  ["open", ["u64", "buffer"], [17n, fileInfo(0, 0o2001)], ["open", 17, 0o2001]],
-  [
-    ...["read" as const, ["u64", "usize", "i64", "buffer"] as Deno.NativeType[]] as const,
-    [17n, 4096n, 2n ** 40n, fileInfo(FH)],
-    ["read", 17, FH, 2 ** 40, 4096],
-  ],
-  [
-    ...[
-      "write" as const,
-      ["u64", "buffer", "usize", "i64", "buffer"] as Deno.NativeType[],
-    ] as const,
-    [17n, new Uint8Array([1, 0, 255, 9]), 3n, 2n ** 40n, fileInfo(FH)],
-    ["write", 17, FH, 2 ** 40, new Uint8Array([1, 0, 255])],
-  ],
-  ["flush", ["u64", "buffer"], [17n, fileInfo(FH)], ["flush", 17, FH]],
-  ["release", ["u64", "buffer"], [17n, fileInfo(FH)], ["release", 17, FH]],
-  ["fsync", ["u64", "i32", "buffer"], [17n, 1, fileInfo(FH)], ["fsync", 17, FH]],
-  ["opendir", ["u64", "buffer"], [2n, fileInfo(0)], ["opendir", 2]],
-  ["readdir", ["u64", "usize", "i64", "buffer"], [2n, 4096n, 7n, fileInfo(0)], [
-    ...["readdir", 2, 7, 4096, false] as const,
-  ]],
-  ["readdirplus", ["u64", "usize", "i64", "buffer"], [2n, 4096n, 7n, fileInfo(0)], [
-    ...["readdir", 2, 7, 4096, true] as const,
-  ]],
-  ["fsyncdir", ["u64", "i32", "buffer"], [2n, 0, fileInfo(0)], ["fsyncdir", 2]],
-  ["statfs", ["u64"], [1n], ["statfs", 1]],
-  [
-    "setxattr",
-    ["u64", "buffer", "buffer", "usize", "i32"],
-    [7n, X, new Uint8Array([5, 6]), 2n, 0],
-    [
-      ...["setxattr", 7, "x", new Uint8Array([5, 6])] as const,
-    ],
-  ],
-  ["setxattr", ["u64", "buffer", "pointer", "usize", "i32"], [7n, X, null, 0n, 0], [
-    ...["setxattr", 7, "x", new Uint8Array(0)] as const,
-  ]],
-  ["getxattr", ["u64", "buffer", "usize"], [7n, X, 100n], ["getxattr", 7, "x", 100]],
-  ["listxattr", ["u64", "usize"], [7n, 0n], ["listxattr", 7, 0]],
-  ["removexattr", ["u64", "buffer"], [7n, X], ["removexattr", 7, "x"]],
+/** Arguments of the callbacks, and the call that they are to become. */
+const DECODED: readonly [Slot, Argument[], Call][] = [
+  ["lookup", [2n ** 40n, X], ["lookup", 2 ** 40, "x"]],
+  ["getattr", [17n, null], ["getattr", 17, undefined]],
+  ["getattr", [17n, fileInfo(FH)], ["getattr", 17, FH]],
+  ["mknod", [2n, X, 0o100644, 0n], ["mknod", 2, "x", 0o100644]],
+  ["mkdir", [2n, X, 0o755], ["makeOther", 2, "x"]],
+  ["symlink", [cString("to"), 2n, X], ["makeOther", 2, "x"]],
+  ["link", [17n, 2n, X], ["makeOther", 2, "x"]],
+  ["unlink", [3n, X], ["unlink", 3, "x"]],
+  ["rmdir", [1n, X], ["rmdir", 1, "x"]],
+  ["rename", [2n, X, 4n, cString("y"), 1], ["rename", 2, "x", 4, "y", 1]],
+  ["create", [2n, X, 0o100640, fileInfo(0, 0o1101)], ["create", 2, "x", 0o100640, 0o1101]],
+  ["open", [17n, fileInfo(0, 0o2001)], ["open", 17, 0o2001]],
+  ["read", [17n, 4096n, 2n ** 40n, fileInfo(FH)], ["read", 17, FH, 2 ** 40, 4096]],
+  ["write", [17n, DATA, 3n, 2n ** 40n, fileInfo(FH)], ["write", 17, FH, 2 ** 40, DATA.slice(0, 3)]],
+  ["flush", [17n, fileInfo(FH)], ["flush", 17, FH]],
+  ["release", [17n, fileInfo(FH)], ["release", 17, FH]],
+  ["fsync", [17n, 1, fileInfo(FH)], ["fsync", 17, FH]],
+  ["opendir", [2n, fileInfo(0)], ["opendir", 2]],
+  ["readdir", [2n, 4096n, 7n, fileInfo(0)], ["readdir", 2, 7, 4096, false]],
+  ["readdirplus", [2n, 4096n, 7n, fileInfo(0)], ["readdir", 2, 7, 4096, true]],
+  ["fsyncdir", [2n, 0, fileInfo(0)], ["fsyncdir", 2]],
+  ["statfs", [1n], ["statfs", 1]],
+  ["setxattr", [7n, X, DATA, 4n, 0], ["setxattr", 7, "x", DATA]],
+  ["setxattr", [7n, X, null, 0n, 0], ["setxattr", 7, "x", new Uint8Array(0)]],
+  ["getxattr", [7n, X, 100n], ["getxattr", 7, "x", 100]],
+  ["listxattr", [7n, 0n], ["listxattr", 7, 0]],
+  ["removexattr", [7n, X], ["removexattr", 7, "x"]],
 ];
 
-DECODED.forEach(([slot, types, args, call], i) => {
+DECODED.forEach(([slot, args, call], i) => {
   benchTest(`${slot} is decoded (${i})`, (bench) => {
-    bench.call(slot, types, ...args);
+    bench.call(slot, ...args);
     assert.deepEqual(bench.calls, [call]);
     assert.deepEqual(bench.answers, ["error 0"]);
     assert.equal(bench.dispatcher.requests, 1);
@@ -185,13 +184,13 @@ benchTest("every operation but init and destroy has a callback", ({ dispatcher }
 });
 
 benchTest("forget is answered with none", (bench) => {
-  bench.call("forget", ["u64", "u64"], 17n, 1n);
-  bench.call("forget_multi", ["usize", "pointer"], 0n, null);
+  bench.call("forget", 17n, 1n);
+  bench.call("forget_multi", 0n, null);
   assert.deepEqual(bench.answers, ["none", "none"]);
 });
 
 benchTest("releasedir is answered", (bench) => {
-  bench.call("releasedir", ["u64", "buffer"], 2n, fileInfo(0));
+  bench.call("releasedir", 2n, fileInfo(0));
   assert.deepEqual(bench.answers, ["error 0"]);
 });
 
@@ -208,7 +207,7 @@ const NAMES: readonly [string, number[], string | null][] = [
 
 for (const [what, data, name] of NAMES) {
   benchTest(`a name of ${what} is decoded`, (bench) => {
-    bench.call("lookup", ["u64", "buffer"], 1n, new Uint8Array([...data, 0]));
+    bench.call("lookup", 1n, new Uint8Array([...data, 0]));
     assert.deepEqual(bench.calls, [["lookup", 1, name]]);
   });
 }
@@ -237,14 +236,14 @@ benchTest("setattr takes what to_set names", (bench) => {
     [ctime, {}],
   ];
   for (const [toSet] of cases) {
-    bench.call("setattr", ["u64", "buffer", "i32", "pointer"], 17n, stat, toSet, null);
+    bench.call("setattr", 17n, stat, toSet, null);
   }
   const expected = cases.map(([, change]) => ["setattr", 17, change, undefined]);
   assert.deepEqual(bench.calls, expected);
 });
 
 benchTest("a handler that throws is answered with the errno of its error", (bench) => {
-  bench.call("statfs", ["u64"], 1n);
+  bench.call("statfs", 1n);
   assert.deepEqual(bench.answers, [`error ${ENOENT}`]);
   assert.deepEqual(bench.logged, ["statfs: Error: no"]);
 }, () => {
@@ -252,7 +251,7 @@ benchTest("a handler that throws is answered with the errno of its error", (benc
 });
 
 benchTest("a handler that throws after its answer is not answered again", (bench) => {
-  bench.call("statfs", ["u64"], 1n);
+  bench.call("statfs", 1n);
   assert.deepEqual(bench.answers, ["error 0"]);
   assert.deepEqual(bench.logged, ["statfs: Error: late"]);
 }, (reply) => {
@@ -261,13 +260,13 @@ benchTest("a handler that throws after its answer is not answered again", (bench
 });
 
 benchTest("a handler that does not answer is answered with EIO", (bench) => {
-  bench.call("opendir", ["u64", "buffer"], 1n, fileInfo(0));
+  bench.call("opendir", 1n, fileInfo(0));
   assert.deepEqual(bench.answers, [`error ${EIO}`]);
   assert.deepEqual(bench.logged, ["opendir"]);
 }, () => {});
 
 benchTest("a handler that answers later is answered once", async (bench) => {
-  bench.call("statfs", ["u64"], 1n);
+  bench.call("statfs", 1n);
   assert.deepEqual(bench.answers, []);
   await bench.dispatcher.answered();
   assert.deepEqual(bench.answers, ["error 0"]);
@@ -277,13 +276,13 @@ benchTest("a handler that answers later is answered once", async (bench) => {
 });
 
 benchTest("a handler that rejects is answered with the errno of its error", async (bench) => {
-  bench.call("statfs", ["u64"], 1n);
+  bench.call("statfs", 1n);
   await bench.dispatcher.answered();
   assert.deepEqual(bench.answers, [`error ${ENOENT}`]);
 }, () => Promise.reject(new Error("no")));
 
 benchTest("a handler that resolves without an answer is answered with EIO", async (bench) => {
-  bench.call("statfs", ["u64"], 1n);
+  bench.call("statfs", 1n);
   await bench.dispatcher.answered();
   assert.deepEqual(bench.answers, [`error ${EIO}`]);
   assert.deepEqual(bench.logged, ["statfs"]);
