@@ -1,10 +1,11 @@
 /** The composition root: options, wiring, signals, exit codes. */
 import process from "node:process";
 import { Failure } from "./cli/failure.ts";
-import { configureLog, fileSystemLog, log, schedulerLog } from "./cli/log.ts";
+import { configureLog, fileSystemLog, flushLog, log, schedulerLog } from "./cli/log.ts";
 import { mountAt } from "./cli/mounts.ts";
 import { Exit, type Options, parseOptions } from "./cli/options.ts";
 import { checkMountpoint, checkSystem, detach } from "./cli/preflight.ts";
+import { stopSignals } from "./cli/signals.ts";
 import { openState, statePath } from "./cli/state_file.ts";
 import denoJson from "./deno.json" with { type: "json" };
 import { LibfuseMissing, openLibc, openLibfuse, withholdDescriptors } from "./ffi/libfuse.ts";
@@ -13,8 +14,6 @@ import { MountFailed, Session } from "./ffi/session.ts";
 import { FileSystem } from "./fs/file_system.ts";
 import { readEnvironment } from "./scheduler/environment.ts";
 import { Scheduler } from "./scheduler/scheduler.ts";
-
-const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 function versionText(): string {
   let libfuse: string;
@@ -59,7 +58,7 @@ async function serve(options: Options): Promise<number> {
     else scheduler.kill();
     void stop();
   };
-  for (const name of SIGNALS) Deno.addSignalListener(name, onSignal);
+  for (const name of stopSignals()) Deno.addSignalListener(name, onSignal);
 
   scheduler.start();
   log.info(`mounted on ${JSON.stringify(mountpoint)}, jobs in ${JSON.stringify(store.db.path)}`);
@@ -75,9 +74,9 @@ async function serve(options: Options): Promise<number> {
   if (aborted) await detach(mountpoint, libc);
   store.close();
   lock.close();
-  if (!aborted) return 0;
-  log.error("the connection to the kernel was aborted");
-  return 1;
+  if (aborted) log.error("the connection to the kernel was aborted");
+  await flushLog();
+  return aborted ? 1 : 0;
 }
 
 /** Runs the program; returns its exit status. */

@@ -5,7 +5,30 @@ import type { SchedulerLog } from "../scheduler/scheduler.ts";
 import { errorText } from "../store/attempts.ts";
 import type { Options } from "./options.ts";
 
+/** Lines that wait for a reader of stderr who does not read. Beyond this they are dropped: nobody may stop the mount. */
+const MAX_WAITING = 1000;
+
 const encoder = new TextEncoder();
+let writing: Promise<void> = Promise.resolve();
+let waiting = 0;
+
+/** Writes to stderr without waiting for it, in order. */
+function writeLine(line: string): void {
+  if (waiting >= MAX_WAITING) return;
+  waiting++;
+  writing = writing.then(async () => {
+    const bytes = encoder.encode(line);
+    for (let at = 0; at < bytes.length;) at += await Deno.stderr.write(bytes.subarray(at));
+  }).catch(() => {}).finally(() => waiting--);
+}
+
+/** Resolves when the log is written, or after a second. */
+export async function flushLog(): Promise<void> {
+  let timer: number | undefined;
+  const late = new Promise<void>((resolve) => timer = setTimeout(resolve, 1000));
+  await Promise.race([writing, late]);
+  clearTimeout(timer);
+}
 
 function textLine(record: LogRecord): string {
   const time = new Date(record.timestamp).toISOString();
@@ -17,10 +40,7 @@ export function configureLog(options: Pick<Options, "logLevel" | "logFormat">): 
   const line = options.logFormat === "json" ? jsonLinesFormatter : textLine;
   configureSync({
     sinks: {
-      stderr: (record) => {
-        const bytes = encoder.encode(line(record));
-        for (let at = 0; at < bytes.length;) at += Deno.stderr.writeSync(bytes.subarray(at));
-      },
+      stderr: (record) => writeLine(line(record)),
     },
     loggers: [
       { category: "qj", lowestLevel: options.logLevel, sinks: ["stderr"] },

@@ -30,7 +30,7 @@ export function statePath(
 export interface OpenState {
   readonly store: Store;
   readonly lock: Deno.FsFile;
-  /** For scripts that run from a file; emptied. */
+  /** For scripts that run from a file. */
   readonly runFolder: string;
 }
 

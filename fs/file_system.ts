@@ -69,6 +69,7 @@ export class FileSystem implements Operations {
 
   /** At the end, when no request can come any more: commits and closes what clients still had open. */
   close(): void {
+    this.#scripts.cutOff();
     this.#handles.releaseAll();
   }
 

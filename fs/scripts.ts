@@ -102,6 +102,16 @@ export class Scripts {
     }
   }
 
+  /**
+   * The daemon ends while writers have scripts open. What they have written and not flushed is kept, but it may be half
+   * of what was meant, so it will not run.
+   */
+  cutOff(): void {
+    for (const script of this.#open.values()) {
+      if (script.dirty && !script.emptied) script.failure ??= "its writing was not finished";
+    }
+  }
+
   /** fsync through a descriptor that cannot write: commits what others have written. */
   commit(id: JobId): void {
     const open = this.#open.get(id);

@@ -73,7 +73,9 @@ export class Scheduler {
 
   /** Deals with what the last run of the daemon has left, then begins to start jobs. */
   start(): void {
-    for (const left of this.#store.attempts.left()) this.#recover(left);
+    const left = this.#store.attempts.left();
+    for (const attempt of left) this.#recover(attempt);
+    void this.#clearRunFolder(new Set(left.map(({ id }) => String(id))));
     this.#store.recoverOpenJobs();
     this.#unlisten = this.#store.changes.listen((change) => this.#changed(change));
     Deno.addSignalListener("SIGCHLD", this.#childEnded);
@@ -239,6 +241,16 @@ export class Scheduler {
     this.#options.log.recovered(left);
     this.#live.set(left.id, null);
     void this.#stopLeft(left);
+  }
+
+  /** Scripts of attempts that are over, whose daemon ended before it could remove them. */
+  async #clearRunFolder(inUse: ReadonlySet<string>): Promise<void> {
+    for await (const { name } of Deno.readDir(this.#options.runFolder)) {
+      const isRunning = this.#live.has(Number(name) as AttemptId);
+      if (!inUse.has(name) && !isRunning) {
+        await Deno.remove(`${this.#options.runFolder}/${name}`).catch(() => {});
+      }
+    }
   }
 
   async #stopLeft(left: LeftAttempt): Promise<void> {

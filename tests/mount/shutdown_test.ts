@@ -58,13 +58,19 @@ Deno.test("shutdown: an abort of the connection ends the daemon with 1 and leave
   assert.equal(qj.isMounted, false);
 });
 
-Deno.test("shutdown: with a file open it still ends, and what was written is kept", async () => {
-  await using qj = await Qj.start({ settings: { paused: true } });
-  using writer = await Deno.open(qj.path("pending", "a"), { write: true, createNew: true });
-  await writer.write(new TextEncoder().encode("echo kept"));
+Deno.test("shutdown: with a writer cut off, what was written is kept and does not run", async () => {
+  await using qj = await Qj.start();
+  using writer = await Deno.open(qj.path("pending", "half"), { write: true, createNew: true });
+  using flushed = await Deno.open(qj.path("pending", "whole"), { write: true, createNew: true });
+  flushed.writeSync(new TextEncoder().encode("echo whole"));
+  flushed.syncSync();
+  writer.writeSync(new TextEncoder().encode("echo ha"));
   assert.equal(await qj.end(), 0);
   await qj.restart();
-  assert.equal(await Deno.readTextFile(qj.path("pending", "a")), "echo kept");
+  assert.equal(await qj.in("complete", "whole"), ">>> echo whole\nwhole\n");
+  assert.match(await qj.in("failed", "half"), /not run: the script was not written to its end/);
+  await qj.sh("mv failed/half pending/.half");
+  assert.equal(await Deno.readTextFile(qj.path("pending", ".half")), "echo ha");
 });
 
 async function startSecond(args: readonly string[]): Promise<{ code: number; stderr: string }> {
