@@ -17,6 +17,8 @@ const FIXED_ENTRY_SEC = 86_400;
 const DIRECTORY_MODE = 0o755;
 const DIRECTORIES = Object.keys(DIRECTORY_INO).length;
 
+export type Times = Partial<Pick<Attr, "atime" | "mtime">>;
+
 export class Attributes {
   readonly #store: Store;
   readonly #scripts: Scripts;
@@ -24,6 +26,8 @@ export class Attributes {
   readonly #uid = Deno.uid() ?? 0;
   readonly #gid = Deno.gid() ?? 0;
   readonly #startedMs: number;
+  /** What somebody has set on a fixed node, and when. Like its other times it is forgotten at the end of the daemon. */
+  readonly #set = new Map<number, { readonly atMs: number; readonly times: Times }>();
 
   constructor(store: Store, scripts: Scripts, logs: Logs) {
     this.#store = store;
@@ -70,10 +74,18 @@ export class Attributes {
     return this.fixed(DIRECTORY_INO[state], S_IFDIR | DIRECTORY_MODE, 0, changedMs, 2);
   }
 
+  /** Somebody has changed a fixed node, and perhaps its times. */
+  changeFixed(ino: number, times: Times): void {
+    const before = this.#set.get(ino)?.times ?? {};
+    this.#set.set(ino, { atMs: this.#store.now(), times: { ...before, ...times } });
+  }
+
   /** A fixed node: `mode` (with type) and the daemon's ids unless somebody has changed them. */
   fixed(ino: number, mode: number, size: number, changedMs = this.#startedMs, nlink = 1): Attr {
     const own = this.#store.nodes.get(ino);
     const time = timestamp(changedMs);
+    const set = this.#set.get(ino);
+    const isNewer = set !== undefined && set.atMs >= changedMs;
     return {
       ino,
       mode: own === undefined ? mode : (mode & S_IFMT) | own.mode,
@@ -81,9 +93,9 @@ export class Attributes {
       uid: own?.uid ?? this.#uid,
       gid: own?.gid ?? this.#gid,
       size,
-      atime: time,
-      mtime: time,
-      ctime: time,
+      atime: set?.times.atime ?? time,
+      mtime: isNewer ? set.times.mtime ?? time : time,
+      ctime: isNewer ? timestamp(set.atMs) : time,
     };
   }
 }

@@ -23,7 +23,7 @@ import { lookupName, NAME_MAX, newName } from "./names.ts";
 import { NewIdFile } from "./new_id_file.ts";
 import { mayForget, rename } from "./rename.ts";
 import { type OpenFlags, Scripts } from "./scripts.ts";
-import { newMode, setJobAttributes } from "./set_attributes.ts";
+import { newMode, newTimes, setJobAttributes } from "./set_attributes.ts";
 import type { VirtualFile } from "./virtual_file.ts";
 
 /** statfs asks the file system below at most this often, in ms. */
@@ -239,13 +239,15 @@ export class FileSystem implements Operations {
     if (change.size !== undefined && fh !== undefined) {
       this.#handles.get(fh).truncate?.(change.size);
     }
-    if (change.mode === undefined && change.uid === undefined && change.gid === undefined) return;
-    const now = this.#attrOf(ino);
-    this.#store.nodes.set(ino, {
-      mode: newMode(now.mode & MODE_BITS, change, caller),
-      uid: change.uid ?? now.uid,
-      gid: change.gid ?? now.gid,
-    });
+    if (change.mode !== undefined || change.uid !== undefined || change.gid !== undefined) {
+      const now = this.#attrOf(ino);
+      this.#store.nodes.set(ino, {
+        mode: newMode(now.mode & MODE_BITS, change, caller),
+        uid: change.uid ?? now.uid,
+        gid: change.gid ?? now.gid,
+      });
+    }
+    this.#attributes.changeFixed(ino, newTimes(change, this.#store.now()));
   }
 
   // Open files -------------------------------------------------------------------------------------------------

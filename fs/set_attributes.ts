@@ -2,7 +2,7 @@
 import type { AttrChange, Caller, Timespec } from "../ffi/operations.ts";
 import { type Job, timestamp, toMs } from "../store/job.ts";
 import type { Store } from "../store/store.ts";
-import { MODE_BITS } from "./attributes.ts";
+import { MODE_BITS, type Times } from "./attributes.ts";
 import type { Scripts } from "./scripts.ts";
 
 const S_ISUID = 0o4000;
@@ -11,6 +11,13 @@ const S_IXGRP = 0o010;
 
 function resolve(time: Timespec | "now" | undefined, nowMs: number): Timespec | undefined {
   return time === "now" ? timestamp(nowMs) : time;
+}
+
+/** The times that a change sets. */
+export function newTimes(change: AttrChange, nowMs: number): Times {
+  const atime = resolve(change.atime, nowMs);
+  const mtime = resolve(change.mtime, nowMs);
+  return { ...(atime && { atime }), ...(mtime && { mtime }) };
 }
 
 /** The mode after a change: of owner or size, by anyone but root, set-id bits go as on a local file system. */
@@ -34,7 +41,7 @@ export function setJobAttributes(
 ): void {
   if (change.size !== undefined) scripts.truncate(job, change.size);
   const nowMs = store.now();
-  const mtime = resolve(change.mtime, nowMs);
+  const { atime, mtime } = newTimes(change, nowMs);
   const mode = newMode(job.mode, change, caller);
   const current = store.jobs.require(job.id);
   store.db.transaction(() => {
@@ -42,7 +49,7 @@ export function setJobAttributes(
       mode,
       uid: change.uid,
       gid: change.gid,
-      atime: resolve(change.atime, nowMs),
+      atime,
       mtime,
       log: file === "log",
     });
