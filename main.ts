@@ -5,8 +5,7 @@ import { configureLog, fileSystemLog, flushLog, log, schedulerLog } from "./cli/
 import { mountAt } from "./cli/mounts.ts";
 import { Exit, type Options, parseOptions } from "./cli/options.ts";
 import { checkMountpoint, checkSystem, detach } from "./cli/preflight.ts";
-import { stopSignals } from "./cli/signals.ts";
-import { openState, statePath } from "./cli/state_file.ts";
+import { openState, statePath, unreadable } from "./cli/state_file.ts";
 import denoJson from "./deno.json" with { type: "json" };
 import { LibfuseMissing, openLibc, openLibfuse, withholdDescriptors } from "./ffi/libfuse.ts";
 import { Reaper } from "./ffi/reaper.ts";
@@ -42,13 +41,23 @@ async function serve(options: Options): Promise<number> {
   const fileSystem = new FileSystem(store, fileSystemLog);
   const mountOptions = ["fsname=qj", "subtype=qj", "default_permissions", "nosuid", "nodev"];
   if (options.allowOther) mountOptions.push("allow_other");
-  const session = new Session(libfuse, libc, fileSystem, { mountpoint, mountOptions });
   const scheduler = new Scheduler({
     store,
     environment,
     reaper: new Reaper(libc),
     runFolder,
     log: schedulerLog,
+  });
+  try {
+    scheduler.recover();
+  } catch (error) {
+    throw unreadable(state, error);
+  }
+  const session = new Session(libfuse, libc, fileSystem, { mountpoint, mountOptions });
+  // Whatever goes wrong from here on must not leave a dead mount behind.
+  onUnexpected((reason) => {
+    log.error(`stopped by a bug in qj: ${JSON.stringify(reason)}`);
+    void detach(mountpoint, libc).then(flushLog).finally(() => Deno.exit(1));
   });
 
   let stopping: Promise<void> | undefined;
@@ -58,7 +67,11 @@ async function serve(options: Options): Promise<number> {
     else scheduler.kill();
     void stop();
   };
-  for (const name of stopSignals()) Deno.addSignalListener(name, onSignal);
+  for (const name of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(name, onSignal);
+  // Under nohup, and as a service, a hangup means nothing. The runtime has replaced the disposition that nohup sets, so
+  // what tells is whether there is a terminal to hang up.
+  const hasTerminal = Deno.stdin.isTerminal() || Deno.stderr.isTerminal();
+  Deno.addSignalListener("SIGHUP", () => hasTerminal && onSignal());
 
   scheduler.start();
   log.info(`mounted on ${JSON.stringify(mountpoint)}, jobs in ${JSON.stringify(store.db.path)}`);
@@ -79,6 +92,19 @@ async function serve(options: Options): Promise<number> {
   return aborted ? 1 : 0;
 }
 
+function onUnexpected(handle: (reason: string) => void): void {
+  const report = (error: unknown) =>
+    handle(error instanceof Error ? error.stack ?? error.message : String(error));
+  globalThis.addEventListener("unhandledrejection", (event) => {
+    event.preventDefault();
+    report(event.reason);
+  });
+  globalThis.addEventListener("error", (event) => {
+    event.preventDefault();
+    report(event.error);
+  });
+}
+
 /** Runs the program; returns its exit status. */
 export async function main(args: readonly string[]): Promise<number> {
   try {
@@ -93,7 +119,9 @@ export async function main(args: readonly string[]): Promise<number> {
       Deno.stderr.writeSync(new TextEncoder().encode(`qj: ${error.message}\n`));
       return error instanceof Failure ? error.status : 1;
     }
-    throw error;
+    const text = error instanceof Error ? error.stack ?? error.message : String(error);
+    Deno.stderr.writeSync(new TextEncoder().encode(`qj: a bug in qj: ${text}\n`));
+    return 1;
   }
 }
 

@@ -6,21 +6,9 @@ export interface Mount {
   readonly type: string;
 }
 
-/** Spaces and the like are written in octal: proc(5). */
+/** Spaces and the like are written in octal, one byte each, all of them ASCII: proc(5). */
 function unescapeOctal(text: string): string {
-  if (!text.includes("\\")) return text;
-  const bytes = new TextEncoder().encode(text);
-  const out: number[] = [];
-  for (let i = 0; i < bytes.length; i++) {
-    const digits = text.slice(i + 1, i + 4);
-    if (bytes[i] === 0x5c && /^[0-7]{3}$/.test(digits)) {
-      out.push(parseInt(digits, 8));
-      i += 3;
-    } else {
-      out.push(bytes[i]!);
-    }
-  }
-  return new TextDecoder().decode(new Uint8Array(out));
+  return text.replace(/\\([0-7]{3})/g, (_, digits) => String.fromCharCode(parseInt(digits, 8)));
 }
 
 /** Parses /proc/self/mountinfo. */
@@ -34,8 +22,22 @@ export function parseMounts(mountinfo: string): Mount[] {
   });
 }
 
+function readMounts(): Mount[] {
+  return parseMounts(Deno.readTextFileSync("/proc/self/mountinfo"));
+}
+
+/** The mount that a path is in. */
+export function mountAbove(path: string): Mount | undefined {
+  const isIn = ({ mountpoint }: Mount) =>
+    mountpoint === "/" || `${path}/`.startsWith(`${mountpoint}/`);
+  return readMounts().filter(isIn).reduce<Mount | undefined>(
+    (best, mount) =>
+      best !== undefined && best.mountpoint.length > mount.mountpoint.length ? best : mount,
+    undefined,
+  );
+}
+
 /** What is mounted on top at a path, or undefined. */
 export function mountAt(path: string): Mount | undefined {
-  return parseMounts(Deno.readTextFileSync("/proc/self/mountinfo"))
-    .findLast((mount) => mount.mountpoint === path);
+  return readMounts().findLast((mount) => mount.mountpoint === path);
 }

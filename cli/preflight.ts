@@ -2,7 +2,7 @@
 import type { LibcSymbols } from "../ffi/libfuse.ts";
 import { cString } from "../ffi/libfuse.ts";
 import { Failure, reasonOf } from "./failure.ts";
-import { mountAt } from "./mounts.ts";
+import { mountAbove, mountAt } from "./mounts.ts";
 
 const MNT_DETACH = 2;
 const INSTALL_FUSE = "install the package fuse3 (Debian, Ubuntu: apt-get install fuse3)";
@@ -70,8 +70,16 @@ export async function checkMountpoint(given: string, libc: LibcSymbols): Promise
     const by = mount.type === MOUNT_TYPE ? "qj is mounted there already" : `a ${mount.type} mount`;
     throw new Failure(`mountpoint ${quoted} is in use: ${by}. To end it: umount ${quoted}`);
   }
-  for await (const _entry of Deno.readDir(path)) {
-    throw new Failure(`mountpoint ${quoted} is not empty: use an empty directory`);
+  if (mountAbove(path)?.type === MOUNT_TYPE) {
+    throw new Failure(`mountpoint ${quoted} is inside another qj mount: use a directory elsewhere`);
+  }
+  try {
+    for await (const _entry of Deno.readDir(path)) {
+      throw new Failure(`mountpoint ${quoted} is not empty: use an empty directory`);
+    }
+  } catch (error) {
+    if (error instanceof Failure) throw error;
+    throw new Failure(`cannot use mountpoint ${quoted}: ${reasonOf(error)}`);
   }
   return path;
 }

@@ -1,5 +1,5 @@
 /** Where the state file is, and opening it with messages that name the knob. */
-import { Locked, lockStateFile } from "../store/lock.ts";
+import { Locked, lockStateFile, type StateLock } from "../store/lock.ts";
 import { Store } from "../store/store.ts";
 import { Failure, reasonOf } from "./failure.ts";
 
@@ -29,49 +29,83 @@ export function statePath(
 
 export interface OpenState {
   readonly store: Store;
-  readonly lock: Deno.FsFile;
+  readonly lock: StateLock;
   /** For scripts that run from a file. */
   readonly runFolder: string;
 }
 
-/** Makes what is missing, takes the lock and opens the store. */
-export async function openState(
-  { path, knob }: StatePath,
-  mountpoint: string,
-): Promise<OpenState> {
-  const failed = (reason: string) =>
-    new Failure(`cannot open state file "${path}" (${knob}): ${reason}`);
-  const folder = path.replace(/\/[^/]*$/, "") || "/";
-  let realFolder: string;
+/** Makes what is missing, takes the lock and opens the store. Throws {@linkcode Failure}. */
+export async function openState(state: StatePath, mountpoint: string): Promise<OpenState> {
+  const folder = state.path.replace(/\/[^/]*$/, "") || "/";
+  const name = state.path.slice(state.path.lastIndexOf("/") + 1);
+  if (name === "") throw cannotOpen(state, "that is a directory");
+  // Before anything is made: a folder in the mountpoint would make it unusable.
+  if (isInside(await realPathOfMissing(folder), mountpoint)) {
+    throw cannotOpen(
+      state,
+      "it is inside the mountpoint, where it could not be reached once qj is mounted",
+    );
+  }
   try {
     await Deno.mkdir(folder, { recursive: true, mode: 0o700 });
-    realFolder = await Deno.realPath(folder);
+    const path = await realPathOfMissing(`${await Deno.realPath(folder)}/${name}`);
+    await refusePlanted([`${path}.lock`, `${path}.run`]);
+    const lock = lockStateFile(path);
+    try {
+      const runFolder = `${path}.run`;
+      await Deno.mkdir(runFolder, { recursive: true, mode: 0o700 });
+      return { store: new Store(path), lock, runFolder };
+    } catch (error) {
+      lock.close();
+      throw error;
+    }
   } catch (error) {
-    throw failed(reasonOf(error));
+    if (error instanceof Failure) throw error;
+    if (error instanceof Locked) throw cannotOpen(state, error.message);
+    throw unreadable(state, error);
   }
-  const name = path.slice(path.lastIndexOf("/") + 1);
-  if (name === "") throw failed("that is a directory");
-  if (`${realFolder}/`.startsWith(`${mountpoint}/`)) {
-    throw failed("it is inside the mountpoint, where it could not be reached once qj is mounted");
-  }
-  const realPath = `${realFolder === "/" ? "" : realFolder}/${name}`;
+}
+
+function cannotOpen({ path, knob }: StatePath, reason: string): Failure {
+  return new Failure(`cannot open state file ${JSON.stringify(path)} (${knob}): ${reason}`);
+}
+
+/** The state file cannot be read: says so, with what that means. */
+export function unreadable(state: StatePath, error: unknown): Failure {
+  return cannotOpen(state, explain(error));
+}
+
+/** The real path of something whose last parts may not exist yet. */
+async function realPathOfMissing(path: string): Promise<string> {
   try {
-    const lock = lockStateFile(realPath);
-    // SQLite gives its other files the mode of this one.
-    Deno.openSync(realPath, { write: true, create: true, mode: 0o600 }).close();
-    const runFolder = `${realPath}.run`;
-    await Deno.mkdir(runFolder, { recursive: true, mode: 0o700 });
-    return { store: new Store(realPath), lock, runFolder };
+    return await Deno.realPath(path);
   } catch (error) {
-    if (error instanceof Locked) throw failed(error.message);
-    throw failed(explain(error));
+    if (!(error instanceof Deno.errors.NotFound) || path === "/") return path;
+    const cut = path.lastIndexOf("/");
+    const parent = await realPathOfMissing(path.slice(0, cut) || "/");
+    return `${parent === "/" ? "" : parent}/${path.slice(cut + 1)}`;
+  }
+}
+
+function isInside(path: string, folder: string): boolean {
+  return `${path}/`.startsWith(`${folder}/`);
+}
+
+/** In a folder that others can write to, somebody may have put a link where qj is about to write. */
+async function refusePlanted(paths: readonly string[]): Promise<void> {
+  for (const path of paths) {
+    const stat = await Deno.lstat(path).catch(() => null);
+    if (stat === null) continue;
+    if (stat.isSymlink || stat.uid !== Deno.uid()) {
+      throw new Failure(`"${path}" is a symbolic link or somebody else's: remove it`);
+    }
   }
 }
 
 /** What SQLite says, with a word on what it means for the user. */
 function explain(error: unknown): string {
   const reason = reasonOf(error);
-  if (/not a database|malformed/.test(reason)) {
+  if (/not a database|malformed|is damaged/.test(reason)) {
     return `${reason}. It was left as it is: move it away to begin anew, or restore a backup`;
   }
   return reason;

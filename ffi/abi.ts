@@ -144,7 +144,7 @@ export const LOWLEVEL_OPS = {
   listxattr: 216,
   removexattr: 224,
   create: 240,
-  forget_multi: 296,
+  forget_multi: 304,
   readdirplus: 328,
   lseek: 344,
 } as const;

@@ -8,7 +8,7 @@
  * ones work), `ioctl`, `fallocate`, `copy_file_range` and `lseek` (programs fall back), `poll` (always ready).
  */
 import { constants } from "node:os";
-import { FILE_INFO, hostStatLayout, LOWLEVEL_OPS, SET_ATTR } from "./abi.ts";
+import { FILE_INFO, LOWLEVEL_OPS, SET_ATTR, type StatLayout } from "./abi.ts";
 import { LibfuseSink, type SinkBuffers } from "./libfuse_sink.ts";
 import type { AttrChange, Name, Operations, Result } from "./operations.ts";
 import { Reply } from "./reply.ts";
@@ -51,9 +51,7 @@ function readBytes(pointer: Pointer, size: number): Uint8Array {
   return new Uint8Array(Deno.UnsafePointerView.getArrayBuffer(pointer, size));
 }
 
-const STAT = hostStatLayout();
-
-function readChange(stat: Pointer, toSet: number): AttrChange {
+function readChange(layout: StatLayout, stat: Pointer, toSet: number): AttrChange {
   if (stat === null) return {};
   const view = new Deno.UnsafePointerView(stat);
   const time = (offset: number) => ({
@@ -61,14 +59,14 @@ function readChange(stat: Pointer, toSet: number): AttrChange {
     nsec: Number(view.getBigInt64(offset + 8)),
   });
   const change: { -readonly [K in keyof AttrChange]: AttrChange[K] } = {};
-  if (toSet & SET_ATTR.mode) change.mode = view.getUint32(STAT.mode);
-  if (toSet & SET_ATTR.uid) change.uid = view.getUint32(STAT.uid);
-  if (toSet & SET_ATTR.gid) change.gid = view.getUint32(STAT.gid);
-  if (toSet & SET_ATTR.size) change.size = Number(view.getBigInt64(STAT.fileSize));
+  if (toSet & SET_ATTR.mode) change.mode = view.getUint32(layout.mode);
+  if (toSet & SET_ATTR.uid) change.uid = view.getUint32(layout.uid);
+  if (toSet & SET_ATTR.gid) change.gid = view.getUint32(layout.gid);
+  if (toSet & SET_ATTR.size) change.size = Number(view.getBigInt64(layout.fileSize));
   if (toSet & SET_ATTR.atimeNow) change.atime = "now";
-  else if (toSet & SET_ATTR.atime) change.atime = time(STAT.atime);
+  else if (toSet & SET_ATTR.atime) change.atime = time(layout.atime);
   if (toSet & SET_ATTR.mtimeNow) change.mtime = "now";
-  else if (toSet & SET_ATTR.mtime) change.mtime = time(STAT.mtime);
+  else if (toSet & SET_ATTR.mtime) change.mtime = time(layout.mtime);
   return change;
 }
 
@@ -231,7 +229,8 @@ export class Dispatcher {
         this.#answer(
           req,
           "setattr",
-          (r) => o.setattr(r, Number(ino), readChange(stat, toSet), readFh(fi)),
+          (r) =>
+            o.setattr(r, Number(ino), readChange(this.#shared.statLayout, stat, toSet), readFh(fi)),
         ),
     );
     this.#set(

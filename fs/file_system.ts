@@ -41,7 +41,8 @@ export interface FileSystemLog extends ConfigFileLog {
 
 function openFlags(flags: number): OpenFlags {
   return {
-    write: (flags & O_ACCMODE) !== constants.O_RDONLY,
+    // O_TRUNC writes too, though nothing can be written through the descriptor: open(2).
+    write: (flags & (O_ACCMODE | constants.O_TRUNC)) !== constants.O_RDONLY,
     truncate: (flags & constants.O_TRUNC) !== 0,
     append: (flags & constants.O_APPEND) !== 0,
   };
@@ -140,10 +141,7 @@ export class FileSystem implements Operations {
     db.assertWritable();
     const directory = this.#attributes.ofDirectory("pending");
     const gid = directory.mode & S_ISGID ? directory.gid : caller.gid;
-    return db.transaction(() => {
-      if (existing !== undefined) moves.remove(existing);
-      return jobs.create({ name, mode: mode & MODE_BITS, uid: caller.uid, gid });
-    });
+    return moves.create({ name, mode: mode & MODE_BITS, uid: caller.uid, gid }, existing);
   }
 
   makeOther(_reply: Reply, _parent: number, _name: Name): never {
@@ -242,7 +240,7 @@ export class FileSystem implements Operations {
     if (change.mode !== undefined || change.uid !== undefined || change.gid !== undefined) {
       const now = this.#attrOf(ino);
       this.#store.nodes.set(ino, {
-        mode: newMode(now.mode & MODE_BITS, change, caller),
+        mode: newMode(now.mode, change, caller),
         uid: change.uid ?? now.uid,
         gid: change.gid ?? now.gid,
       });

@@ -1,8 +1,9 @@
 /** Logs as files: read-only, growing while the job runs. */
 import type { Job, JobId } from "../store/job.ts";
+import type { Hole } from "../store/output.ts";
 import type { Store } from "../store/store.ts";
 import type { Handle } from "./handle.ts";
-import { bytesToHole, offsetOf, skipHole } from "./log_view.ts";
+import { LogView } from "./log_view.ts";
 
 export class Logs {
   readonly #store: Store;
@@ -17,54 +18,41 @@ export class Logs {
     return job.state === "active" || this.#live.has(job.id);
   }
 
-  /** What stat shows. */
+  /** What stat shows. Of a live log, also what has been printed and is not kept: a follower must never see it shrink. */
   size(job: Job): number {
     return this.#isLive(job) ? job.logSize : job.logSize - job.logDropped;
   }
 
   open(job: Job): Handle {
-    this.#store.jobs.retain(job.id);
-    return this.#isLive(job) ? this.#openLive(job.id) : this.#openFinished(job.id);
-  }
-
-  #holes(id: JobId) {
-    return this.#store.jobs.byId(id)?.logDropped ? this.#store.output.holes(id) : [];
-  }
-
-  #openFinished(id: JobId): Handle {
+    const { id } = job;
+    const isLive = this.#isLive(job);
+    const view = new LogView(isLive ? [] : this.#holes(job));
+    this.#store.jobs.retain(id);
+    if (isLive) this.#live.set(id, (this.#live.get(id) ?? 0) + 1);
     return {
-      read: (position, size) => {
-        const holes = this.#holes(id);
-        const offset = offsetOf(position, holes);
-        return this.#read(id, offset, Math.min(size, bytesToHole(offset, holes)));
-      },
-      release: () => this.#store.jobs.drop(id),
-    };
-  }
-
-  #openLive(id: JobId): Handle {
-    this.#live.set(id, (this.#live.get(id) ?? 0) + 1);
-    // How far the reader's positions lie behind the store's offsets, after the holes that it was led over.
-    let shift = 0;
-    return {
-      read: (position, size) => {
-        const holes = this.#holes(id);
-        const offset = skipHole(position + shift, holes);
-        shift = offset - position;
-        return this.#read(id, offset, Math.min(size, bytesToHole(offset, holes)));
-      },
+      read: (position, size) => this.#read(id, view, position, size),
       release: () => {
-        const left = this.#live.get(id)! - 1;
-        if (left > 0) this.#live.set(id, left);
-        else this.#live.delete(id);
+        if (isLive) this.#closeLive(id);
         this.#store.jobs.drop(id);
       },
     };
   }
 
-  #read(id: JobId, offset: number, size: number): Uint8Array {
+  #closeLive(id: JobId): void {
+    const left = this.#live.get(id)! - 1;
+    if (left > 0) this.#live.set(id, left);
+    else this.#live.delete(id);
+  }
+
+  #holes(job: Job): Hole[] {
+    return job.logDropped > 0 ? this.#store.output.holes(job.id) : [];
+  }
+
+  #read(id: JobId, view: LogView, position: number, size: number): Uint8Array {
     const job = this.#store.jobs.byId(id);
-    if (job === undefined || offset >= job.logSize) return new Uint8Array(0);
-    return this.#store.output.read(id, offset, Math.min(size, job.logSize - offset));
+    if (job === undefined) return new Uint8Array(0);
+    const extent = view.extent(position, size, this.#holes(job));
+    const left = Math.min(extent.size, job.logSize - extent.offset);
+    return left <= 0 ? new Uint8Array(0) : this.#store.output.read(id, extent.offset, left);
   }
 }

@@ -162,6 +162,8 @@ export class Scripts {
       // Noted in script.failure; nobody hears an error of release.
     }
     this.#store.moves.doubt(script.id, script.failure);
+    // Nothing of a new script was stored: it is empty, so nothing will submit it.
+    if (script.failure !== null) this.#store.moves.rejectEmpty(script.id);
   }
 
   #write(script: OpenScript, offset: number, data: Uint8Array, caller: () => Caller): void {

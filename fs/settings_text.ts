@@ -7,14 +7,14 @@ export const MAX_TEXT_BYTES = 65_536;
 /** The settings need three; JSON.parse and the visitor recurse. */
 const MAX_DEPTH = 32;
 
-/** Errors of a token that may be the beginning of a good one: `tru`, `-`, `"max_`. */
+/** Errors of a token that ends with the text and may be the beginning of a good one: `"max_`, `-`. */
 const HALF_TOKENS: ReadonlySet<string> = new Set([
-  "InvalidSymbol",
   "UnexpectedEndOfString",
   "UnexpectedEndOfNumber",
   "InvalidUnicode",
   "InvalidEscapeCharacter",
 ]);
+const LITERALS = ["true", "false", "null"] as const;
 
 /** The text is the beginning of a document. */
 export class IncompleteSettings extends InvalidSettings {}
@@ -27,6 +27,8 @@ export function parseSettingsText(bytes: Uint8Array): Partial<Settings> {
   } catch {
     throw new InvalidSettings("the text is not UTF-8");
   }
+  if (text.trim() === "") throw new IncompleteSettings("the text is empty");
+  if (!text.trimStart().startsWith("{")) throw new InvalidSettings("the text is not a JSON object");
   checkSyntax(text);
   return checkSettings(JSON.parse(text));
 }
@@ -59,11 +61,13 @@ function checkSyntax(text: string): void {
   }, { disallowComments: true, allowTrailingComma: false, allowEmptyContent: false });
   const [first] = errors;
   if (first === undefined) return;
-  const end = text.trimEnd().length;
   const where = `line ${text.slice(0, first.offset).split("\n").length}`;
   const problem = printParseErrorCode(first.error);
   const what = `not valid JSON at ${where}: ${problem}`;
-  const reachesEnd = first.offset + first.length >= end;
-  const more = !closed && (first.offset >= end || (reachesEnd && HALF_TOKENS.has(problem)));
+  const token = text.slice(first.offset);
+  const isHalf = HALF_TOKENS.has(problem) ||
+    (problem === "InvalidSymbol" && LITERALS.some((literal) => literal.startsWith(token)));
+  const reachesEnd = first.offset + first.length >= text.length;
+  const more = !closed && (token.trim() === "" || (reachesEnd && isHalf));
   throw more ? new IncompleteSettings(what) : new InvalidSettings(what);
 }

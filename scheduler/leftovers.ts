@@ -4,7 +4,14 @@
  * The usual case, nothing, must cost nothing: an empty process group and no new child adopted from a dead parent (the
  * daemon is the subreaper of its jobs) mean that no process is left, without a look through /proc.
  */
-import { type AttemptProcesses, membersOf, signal } from "./processes.ts";
+import {
+  type AttemptProcesses,
+  belongsTo,
+  membersOf,
+  type ProcessIdentity,
+  readIdentity,
+  signal,
+} from "./processes.ts";
 
 /** How often to look whether signalled processes are gone, in ms. Only while there are some. */
 const LOOK_MS = 50;
@@ -20,8 +27,8 @@ export class Leftovers {
   readonly #bootId: string;
   /** Children that were spawned here: the runtime reaps them. */
   readonly #own = new Set<number>();
-  /** Adopted children that were looked at when an attempt ended and did not belong to it. */
-  readonly #others = new Set<number>();
+  /** What was read of adopted children: to whom they belong does not change. */
+  readonly #orphans = new Map<number, ProcessIdentity | null>();
 
   constructor(reaper: ChildReaper, bootId: string) {
     this.#reaper = reaper;
@@ -42,19 +49,27 @@ export class Leftovers {
       !this.#own.has(pid) && !this.#reaper.reap(pid)
     );
     if (orphans === undefined) return null;
-    for (const pid of this.#others) if (!orphans.includes(pid)) this.#others.delete(pid);
+    for (const pid of this.#orphans.keys()) {
+      if (!orphans.includes(pid)) this.#orphans.delete(pid);
+    }
     return orphans;
   }
 
   /** The living processes of an attempt whose shell has ended. */
   async of(attempt: AttemptProcesses): Promise<number[]> {
     const orphans = this.reapOrphans();
-    const unknown = orphans?.filter((pid) => !this.#others.has(pid));
     const groupLives = attempt.pid !== null && signal(-attempt.pid, 0);
-    if (unknown?.length === 0 && !groupLives) return [];
-    const members = await membersOf(attempt, this.#bootId);
-    for (const pid of unknown ?? []) if (!members.includes(pid)) this.#others.add(pid);
-    return members;
+    if (!groupLives && orphans !== null && !await this.#anyBelongs(orphans, attempt)) return [];
+    return await membersOf(attempt, this.#bootId);
+  }
+
+  async #anyBelongs(orphans: readonly number[], attempt: AttemptProcesses): Promise<boolean> {
+    for (const pid of orphans) {
+      if (!this.#orphans.has(pid)) this.#orphans.set(pid, await readIdentity(pid));
+      const identity = this.#orphans.get(pid);
+      if (identity && belongsTo(identity, attempt)) return true;
+    }
+    return false;
   }
 
   /** All living processes of an attempt, by a walk through /proc. */

@@ -3,6 +3,7 @@
  * or as soon as much has come. A writer waits while the store cannot take it, so the pipe fills and the job waits too:
  * memory stays bounded, and nothing is lost on a full disk.
  */
+import { setImmediate } from "node:timers";
 import type { Capture } from "../store/output.ts";
 import { StoreError } from "../store/errors.ts";
 import { Alarm } from "./alarm.ts";
@@ -25,6 +26,7 @@ export class OutputBatch {
   #parts = new Map<Capture, Uint8Array[]>();
   #bytes = 0;
   #waiting: (() => void)[] = [];
+  #abandoned = false;
 
   constructor(target: OutputTarget) {
     this.#target = target;
@@ -39,6 +41,8 @@ export class OutputBatch {
     if (this.#bytes >= BATCH_BYTES) {
       if (this.#waiting.length === 0) this.#flush();
       if (this.#bytes > 0) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+      // Requests come in between, however fast a job prints.
+      else await new Promise<void>((resolve) => setImmediate(resolve));
     } else if (!this.#alarm.isSet) {
       this.#alarm.set(BATCH_MS);
     }
@@ -50,6 +54,12 @@ export class OutputBatch {
     if (this.#bytes > 0) await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }
 
+  /** The program ends at once: what cannot be stored is given up, and nobody waits any more. */
+  abandon(): void {
+    this.#abandoned = true;
+    this.#flush();
+  }
+
   #flush(): void {
     this.#alarm.clear();
     if (this.#bytes === 0) return;
@@ -58,8 +68,10 @@ export class OutputBatch {
     } catch (error) {
       if (!(error instanceof StoreError)) throw error;
       this.#target.failed(error);
-      this.#alarm.set(RETRY_MS);
-      return;
+      if (!this.#abandoned) {
+        this.#alarm.set(RETRY_MS);
+        return;
+      }
     }
     this.#parts = new Map();
     this.#bytes = 0;

@@ -13,7 +13,9 @@ type BackoffSettings = Pick<
  * `backoff_jitter` is multiplied with it.
  */
 export function backoffMs(settings: BackoffSettings, attempts: number, random: number): number {
-  const wanted = settings.backoff_base * settings.backoff_mult ** attempts;
+  // Of nothing there is nothing, however often it is multiplied: 0 times infinity is no number.
+  const base = settings.backoff_base;
+  const wanted = base === 0 ? 0 : base * settings.backoff_mult ** attempts;
   const seconds = Math.min(settings.backoff_max_sec, wanted);
   return 1000 * seconds * (1 - settings.backoff_jitter * random);
 }

@@ -55,28 +55,46 @@ export async function membersOf(attempt: AttemptProcesses, bootId: string): Prom
   for await (const entry of Deno.readDir("/proc")) {
     const pid = Number(entry.name);
     if (!Number.isInteger(pid) || pid === Deno.pid) continue;
-    if (await isMember(pid, attempt)) members.push(pid);
+    const identity = await readIdentity(pid);
+    if (identity !== null && belongsTo(identity, attempt)) members.push(pid);
   }
   return members;
 }
 
-async function isMember(pid: number, attempt: AttemptProcesses): Promise<boolean> {
+/** What tells to which attempt a process belongs. */
+export interface ProcessIdentity {
+  readonly pgrp: number;
+  readonly session: number;
+  readonly startTicks: number;
+  /** Its QJ_ATTEMPT_ID, if it has one that may be read. */
+  readonly token: string | null;
+}
+
+/** Reads it; null for a process that is gone or dead. */
+export async function readIdentity(pid: number): Promise<ProcessIdentity | null> {
   try {
     const stat = parseStat(await Deno.readTextFile(`/proc/${pid}/stat`));
-    if (stat.state === "Z" || stat.state === "X") return false;
-    if (attempt.pid !== null && (stat.pgrp === attempt.pid || stat.session === attempt.pid)) {
-      if (attempt.pidStart === null || stat.startTicks >= attempt.pidStart) return true;
-    }
-    return hasToken(await Deno.readFile(`/proc/${pid}/environ`), attempt.token);
+    if (stat.state === "Z" || stat.state === "X") return null;
+    const environ = await Deno.readFile(`/proc/${pid}/environ`).catch(() => new Uint8Array(0));
+    return { ...stat, token: findToken(environ) };
   } catch {
-    return false; // gone meanwhile, or another user's
+    return null;
   }
 }
 
-function hasToken(environ: Uint8Array, token: string): boolean {
+export function belongsTo(process: ProcessIdentity, attempt: AttemptProcesses): boolean {
+  if (process.token === attempt.token) return true;
+  if (attempt.pid === null) return false;
+  if (process.pgrp !== attempt.pid && process.session !== attempt.pid) return false;
+  return attempt.pidStart === null || process.startTicks >= attempt.pidStart;
+}
+
+const TOKEN = "QJ_ATTEMPT_ID=";
+
+function findToken(environ: Uint8Array): string | null {
   // Latin-1 keeps every byte, and the token is ASCII.
-  const text = new TextDecoder("latin1").decode(environ);
-  return text.split("\0").includes(`QJ_ATTEMPT_ID=${token}`);
+  const variables = new TextDecoder("latin1").decode(environ).split("\0");
+  return variables.find((text) => text.startsWith(TOKEN))?.slice(TOKEN.length) ?? null;
 }
 
 /** Sends a signal to a process, or with a negative pid to a group. False: there is none, or it is not ours. */

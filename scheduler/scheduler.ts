@@ -56,6 +56,7 @@ export class Scheduler {
   #unlisten = () => {};
   #kicked = false;
   #pumping = false;
+  #started = false;
   #stopping = false;
   #idle: (() => void)[] = [];
   #lastStoreError = "";
@@ -71,14 +72,19 @@ export class Scheduler {
     });
   }
 
-  /** Deals with what the last run of the daemon has left, then begins to start jobs. */
-  start(): void {
+  /** Deals with what the last run of the daemon has left: before the mount, so that what cannot be read refuses it. */
+  recover(): void {
     const left = this.#store.attempts.left();
     for (const attempt of left) this.#recover(attempt);
     void this.#clearRunFolder(new Set(left.map(({ id }) => String(id))));
     this.#store.recoverOpenJobs();
+  }
+
+  /** Begins to start jobs. */
+  start(): void {
     this.#unlisten = this.#store.changes.listen((change) => this.#changed(change));
     Deno.addSignalListener("SIGCHLD", this.#childEnded);
+    this.#started = true;
     this.#kick();
   }
 
@@ -107,6 +113,7 @@ export class Scheduler {
   /** Cuts the waiting of {@linkcode Scheduler.stop} short: kills what runs. */
   kill(): void {
     this.#cut.now = true;
+    this.#output.abandon();
     for (const run of this.#live.values()) {
       run?.stop("lost");
       run?.kill();
@@ -133,7 +140,7 @@ export class Scheduler {
 
   /** Looks for work in a turn of its own, once however often it is called. */
   #kick(): void {
-    if (this.#kicked || this.#stopping) return;
+    if (this.#kicked || this.#stopping || !this.#started) return;
     this.#kicked = true;
     setImmediate(() => {
       this.#kicked = false;
@@ -170,7 +177,7 @@ export class Scheduler {
     if (!this.#hasSlot) return false;
     const job = this.#store.queue.next();
     if (job === undefined) return false;
-    const reason = unrunnable(this.#store.jobs.script(job.id));
+    const reason = this.#store.moves.unfit(job) ?? unrunnable(this.#store.jobs.script(job.id));
     if (reason !== null) {
       this.#store.moves.reject(job, reason);
       return true;

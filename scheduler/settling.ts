@@ -6,8 +6,9 @@ import type { JobId } from "../store/job.ts";
 import { Alarm } from "./alarm.ts";
 
 export class Settling {
-  /** When each is due, by the monotonic clock. In the order in which they are due, since all wait equally long. */
-  readonly #due = new Map<JobId, number>();
+  /** When each is due, by the monotonic clock, in that order. */
+  #due = new Map<JobId, number>();
+  #latest = 0;
   readonly #alarm: Alarm;
   readonly #settled: (jobs: JobId[]) => void;
 
@@ -18,9 +19,21 @@ export class Settling {
 
   /** The job was closed or touched: its time begins anew. */
   add(job: JobId, settleMs: number): void {
+    const due = performance.now() + settleMs;
     this.#due.delete(job);
-    this.#due.set(job, performance.now() + settleMs);
-    if (!this.#alarm.isSet) this.#alarm.set(settleMs);
+    this.#due.set(job, due);
+    if (due < this.#latest) {
+      // settle_ms was lowered: those from before come after.
+      this.#due = new Map([...this.#due].sort(([, a], [, b]) => a - b));
+      this.#alarm.clear();
+    }
+    this.#latest = Math.max(this.#latest, due);
+    if (!this.#alarm.isSet) this.#setAlarm();
+  }
+
+  #setAlarm(): void {
+    const [next] = this.#due.values();
+    if (next !== undefined) this.#alarm.set(next - performance.now());
   }
 
   #ring(): void {
@@ -32,8 +45,8 @@ export class Settling {
       jobs.push(job);
       this.#due.delete(job);
     }
-    const [next] = this.#due.values();
-    if (next !== undefined) this.#alarm.set(next - now);
+    if (this.#due.size === 0) this.#latest = 0;
+    this.#setAlarm();
     if (jobs.length > 0) this.#settled(jobs);
   }
 

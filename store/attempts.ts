@@ -159,10 +159,14 @@ export class Attempts {
   /** A transaction that changes captures too: when it fails, they are as they were. */
   #allOrNone(captures: readonly Capture[], body: () => void): void {
     const before = captures.map((capture) => ({ ...capture }));
+    const restore = () => captures.forEach((capture, i) => Object.assign(capture, before[i]));
     try {
-      this.#db.transaction(body);
+      this.#db.transaction(() => {
+        restore(); // a second try begins where the first did
+        body();
+      });
     } catch (error) {
-      captures.forEach((capture, i) => Object.assign(capture, before[i]));
+      restore();
       throw error;
     }
   }

@@ -18,6 +18,10 @@ const COMMIT_MARGIN = 65536;
 /** With twice this much room nobody has to ask again for a while, unless a change is as large. */
 const AMPLE_ROOM = 64 * 1024 * 1024;
 const ROOM_KNOWN_MS = 1000;
+/** A larger file is not looked through at start: it would take longer than a second. */
+const QUICK_CHECK_BYTES = 32 * 1024 * 1024;
+/** Pages given back at once when there is no room: a few MiB, so that the loop stands still for milliseconds only. */
+const RELIEF_PAGES = 1000;
 
 export class Database {
   readonly path: string;
@@ -38,6 +42,7 @@ export class Database {
     this.path = path;
     try {
       this.#db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
+      this.#check();
       // Before the first table: lets retention give space back without a whole VACUUM.
       this.#db.exec("PRAGMA auto_vacuum = INCREMENTAL");
       this.#db.exec("PRAGMA journal_mode = WAL");
@@ -53,10 +58,30 @@ export class Database {
     }
   }
 
+  /** Refuses another program's database, and a damaged one as far as a quick look can tell. */
+  #check(): void {
+    if (this.#pragma("user_version") === 0) {
+      const { n } = this.#db.prepare("SELECT count(*) AS n FROM sqlite_master").get() as {
+        n: number;
+      };
+      if (n > 0) throw new StoreError("io", "it is the database of another program");
+      return;
+    }
+    if (this.#pragma("page_count") * this.#pragma("page_size") > QUICK_CHECK_BYTES) return;
+    const rows = this.#db.prepare("PRAGMA quick_check(1)").all() as { quick_check: string }[];
+    const problem = rows[0]?.quick_check ?? "ok";
+    if (problem !== "ok") {
+      throw new StoreError("io", `it is damaged (${problem.replace(/\s+/g, " ")})`);
+    }
+  }
+
+  /** A pragma whose value is one number. */
+  #pragma(name: string): number {
+    return Object.values(this.#db.prepare(`PRAGMA ${name}`).get() as Record<string, number>)[0]!;
+  }
+
   #migrate(): void {
-    const { user_version: version } = this.#db.prepare("PRAGMA user_version").get() as {
-      user_version: number;
-    };
+    const version = this.#pragma("user_version");
     if (version > MIGRATIONS.length) {
       throw new StoreError(
         "io",
@@ -79,7 +104,10 @@ export class Database {
     return this.#db.prepare(sql);
   }
 
-  /** Runs `body` in a transaction, or in the one that is open already. All of it happens, or nothing and a throw. */
+  /**
+   * Runs `body` in a transaction, or in the one that is open already. All of it happens, or nothing and a throw. When the
+   * file system is full and qj can make room, it runs a second time, so it must be able to.
+   */
   transaction<T>(body: () => T): T {
     if (this.#db.isTransaction) return body();
     return this.#guard(() => {
@@ -103,7 +131,13 @@ export class Database {
 
   #guard<T>(body: () => T): T {
     try {
-      const result = body();
+      let result: T;
+      try {
+        result = body();
+      } catch (error) {
+        if (!isFull(error) || !this.#makeRoom()) throw error;
+        result = body();
+      }
       this.#failure = null;
       return result;
     } catch (error) {
@@ -111,6 +145,26 @@ export class Database {
       if (mapped instanceof StoreError && MEDIUM.has(mapped.kind)) this.#failure = mapped;
       throw mapped;
     }
+  }
+
+  /** Gives unused pages and the log of changes back to a file system that is full. False: there was nothing to give. */
+  #makeRoom(): boolean {
+    try {
+      const before = this.#room();
+      const checkpoint = () => this.#db.prepare("PRAGMA wal_checkpoint(TRUNCATE)").all();
+      checkpoint();
+      this.#db.prepare(`PRAGMA incremental_vacuum(${RELIEF_PAGES})`).all();
+      checkpoint();
+      return this.#room() > before;
+    } catch {
+      return false;
+    }
+  }
+
+  /** Free bytes of the file system that this user may fill. */
+  #room(): number {
+    const stat = statfsSync(this.path);
+    return stat.bsize * (this.#isRoot ? stat.bfree : stat.bavail);
   }
 
   /** The failure that makes the state file unusable now, or null. */
@@ -126,13 +180,13 @@ export class Database {
     if (this.#failure !== null) this.run(this.#probe);
     const needed = bytes + COMMIT_MARGIN;
     if (performance.now() < this.#roomKnownUntil && needed < AMPLE_ROOM) return;
-    let stat;
+    let room;
     try {
-      stat = statfsSync(this.path);
+      room = this.#room();
+      if (room < needed && this.#makeRoom()) room = this.#room();
     } catch {
       return; // the commit itself will tell
     }
-    const room = stat.bsize * (this.#isRoot ? stat.bfree : stat.bavail);
     if (room >= 2 * AMPLE_ROOM) this.#roomKnownUntil = performance.now() + ROOM_KNOWN_MS;
     if (room < needed) {
       throw new StoreError("full", "no room left on the file system of the state file");
@@ -180,3 +234,8 @@ export class Database {
 
 /** Kinds that say something about the medium rather than about one statement. */
 const MEDIUM: ReadonlySet<string> = new Set(["full", "read-only", "io", "busy"]);
+
+function isFull(error: unknown): boolean {
+  const mapped = fromSqlite(error);
+  return mapped instanceof StoreError && mapped.kind === "full";
+}

@@ -9,22 +9,41 @@ export class Locked extends Error {
   override readonly name = "Locked";
 }
 
-/** Takes the lock. Throws {@linkcode Locked}, or what opening the file throws. */
-export function lockStateFile(path: string): Deno.FsFile {
-  const file = Deno.openSync(`${path}.lock`, {
-    read: true,
-    write: true,
-    create: true,
-    mode: 0o600,
-  });
-  if (!file.tryLockSync(true)) {
-    const owner = new Uint8Array(16);
-    const length = file.readSync(owner) ?? 0;
+/** What is held while the daemon runs. */
+export interface StateLock {
+  close(): void;
+}
+
+/**
+ * Takes the lock. The state file itself is locked too, so that another name of the same file (a hard link) does not get
+ * past; its descriptor stays open as long as the lock, since closing one would drop SQLite's own locks. Makes both files
+ * with mode 0600, which SQLite gives to its other files. Throws {@linkcode Locked}, or what opening throws.
+ */
+export function lockStateFile(path: string): StateLock {
+  const options = { read: true, write: true, create: true, mode: 0o600 } as const;
+  const file = Deno.openSync(`${path}.lock`, options);
+  try {
+    const database = Deno.openSync(path, options);
+    if (file.tryLockSync(true) && database.tryLockSync(true)) {
+      file.truncateSync(0);
+      file.writeSync(new TextEncoder().encode(`${Deno.pid}\n`));
+      return {
+        close: () => {
+          database.close();
+          file.close();
+        },
+      };
+    }
+    database.close();
+    throw new Locked(`another qj uses it (pid ${readPid(file)})`);
+  } catch (error) {
     file.close();
-    const pid = new TextDecoder().decode(owner.subarray(0, length)).trim();
-    throw new Locked(`another qj uses it (pid ${pid || "unknown"})`);
+    throw error;
   }
-  file.truncateSync(0);
-  file.writeSync(new TextEncoder().encode(`${Deno.pid}\n`));
-  return file;
+}
+
+function readPid(file: Deno.FsFile): string {
+  const owner = new Uint8Array(16);
+  const length = file.readSync(owner) ?? 0;
+  return new TextDecoder().decode(owner.subarray(0, length)).trim() || "unknown";
 }

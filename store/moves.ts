@@ -14,7 +14,7 @@ import {
   type State,
   timestamp,
 } from "./job.ts";
-import type { Jobs } from "./jobs.ts";
+import type { Jobs, NewJob } from "./jobs.ts";
 import type { Output } from "./output.ts";
 import type { Queue } from "./queue.ts";
 import { isLog } from "./section.ts";
@@ -115,8 +115,9 @@ export class Moves {
   }
 
   #enter(job: Job): void {
-    const reason = this.#queue.mayRun(job) ? this.#unfit(job) : null;
-    if (reason === null) this.#queue.schedule(job);
+    const reason = this.#queue.mayRun(job) ? this.unfit(job) : null;
+    // While an attempt lives, its log is still being written; whoever claims the job afterwards asks again.
+    if (reason === null || this.#attemptOf(job.id) !== undefined) this.#queue.schedule(job);
     else this.reject(job, reason);
   }
 
@@ -135,7 +136,8 @@ export class Moves {
     else this.#doubts.set(id, reason);
   }
 
-  #unfit(job: Job): string | null {
+  /** Why a pending job must not run, or null. */
+  unfit(job: Job): string | null {
     const doubt = this.#doubts.get(job.id);
     if (doubt !== undefined) return `not run: ${doubt}`;
     if (job.unflushed === 1) return UNFINISHED;
@@ -143,6 +145,19 @@ export class Moves {
       return "not run: this is the log of a job, not a script. To run a job again, move it (mv) to pending/";
     }
     return null;
+  }
+
+  /** Makes an empty pending job; `replaced` is the job whose name it takes. */
+  create(job: NewJob, replaced: Job | undefined): Job {
+    const attempt = replaced && this.#attemptOf(replaced.id);
+    const created = this.#db.transaction(() => {
+      if (replaced !== undefined) this.#removeRow(replaced, attempt);
+      return this.#jobs.insert(job);
+    });
+    this.#jobs.countChanged(replaced === undefined ? 1 : 0);
+    this.#jobs.directoryChanged("pending");
+    this.#cancel(attempt);
+    return created;
   }
 
   /** unlink: the job is forgotten. What runs is stopped; rows stay while a descriptor is open or processes live. */
@@ -154,6 +169,7 @@ export class Moves {
   }
 
   #removeRow(job: Job, attempt: AttemptId | undefined): void {
+    this.#doubts.delete(job.id);
     this.#jobs.directoryChanged(job.state);
     if (attempt === undefined && !this.#jobs.isRetained(job.id)) this.#delete.run(job.id);
     else this.move(job, "removed");
@@ -216,9 +232,18 @@ export class Moves {
     const text = encoder.encode(`${job.logSize === 0 ? "" : "\n"}[System Error]: ${reason}\n`);
     this.#db.transaction(() => {
       this.#output.append(job.id, job.logSize, text);
+      // What is in doubt stays so when it is moved back, also for the next daemon.
+      if (this.#doubts.has(job.id)) this.#jobs.markUnflushed(job.id);
       this.move(job, "failed");
     });
-    this.#doubts.delete(job.id);
+  }
+
+  /** A job of which nothing could be written goes to failed, if that can be. Empty as it is, it will not run in any case. */
+  rejectEmpty(id: JobId): void {
+    const job = this.#jobs.byId(id);
+    if (job?.state !== "pending" || job.scriptSize > 0 || isDraft(job.name)) return;
+    const reason = this.unfit(job);
+    if (reason !== null && this.#attemptOf(id) === undefined) this.reject(job, reason);
   }
 
   #setName(job: Job, name: string): void {

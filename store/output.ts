@@ -22,6 +22,18 @@ export interface Hole {
   readonly end: number;
 }
 
+function holeLine(missing: number): string {
+  return `\n[${missing} bytes of output are missing here]\n`;
+}
+
+/** The length of the line that stands right behind a hole. It counts the bytes of the hole and its own. */
+export function holeLineBytes({ start, end }: Hole): number {
+  let length = 0;
+  // A digit more makes it longer, which may make a digit more: the second guess is right.
+  for (let guess = 0; guess < 3; guess++) length = holeLine(end - start + length).length;
+  return length;
+}
+
 /** What is known of a log that an attempt is writing. Made by {@linkcode Output.begin}. */
 export interface Capture {
   readonly job: JobId;
@@ -169,7 +181,7 @@ export class Output {
   #drop(c: Capture, cut: number): number {
     const start = c.tailStart!;
     const before = c.hole === null ? 0 : c.hole.end - c.hole.start;
-    const line = encoder.encode(`\n[${cut - start} bytes of output are missing here]\n`);
+    const line = encoder.encode(holeLine(cut - start));
     const holeEnd = cut - line.length;
     if (holeEnd <= start) return 0; // the line would be longer than what it stands for
     this.#deleteUpTo.run({ job: c.job, start, cut });

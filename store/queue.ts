@@ -13,6 +13,9 @@ import type { Database } from "./database.ts";
 import { isDraft, type Job, JOB_COLUMNS, type JobId } from "./job.ts";
 import type { Jobs } from "./jobs.ts";
 
+/** A minute, in microseconds. */
+const SEQ_BLOCK = 60_000_000;
+
 export class Queue {
   readonly #db: Database;
   readonly #jobs: Jobs;
@@ -24,7 +27,10 @@ export class Queue {
   readonly #nextWake;
   readonly #next;
   readonly #openJobs;
+  readonly #reserve;
   #seq: number;
+  /** What is stored: no number above it has been given. */
+  #reserved: number;
 
   constructor(db: Database, jobs: Jobs, changes: Changes, now: () => number) {
     this.#db = db;
@@ -49,16 +55,24 @@ export class Queue {
        ORDER BY priority DESC, seq LIMIT 1`,
     );
     this.#openJobs = db.prepare(`SELECT ${JOB_COLUMNS} FROM job WHERE phase = 'open'`);
-    const newest = db.prepare("SELECT seq FROM job ORDER BY id DESC LIMIT 1").get();
-    this.#seq = (newest as { seq: number | null } | undefined)?.seq ?? 0;
+    this.#reserve = db.prepare("UPDATE counter SET value = ? WHERE name = 'seq'");
+    const { value } = db.prepare("SELECT value FROM counter WHERE name = 'seq'").get() as {
+      value: number;
+    };
+    this.#seq = value;
+    this.#reserved = value;
   }
 
   /**
-   * The place of a job that is submitted now: above all before. Made from the clock, in microseconds, so that nothing
-   * has to be counted at start or stored at each submission.
+   * The place of a job that is submitted now: above all before, whatever the clock says. Made from the clock, in
+   * microseconds, and stored ahead, so that a submission does not have to store it.
    */
   nextSeq(): number {
     this.#seq = Math.max(this.#seq + 1, this.#now() * 1000);
+    if (this.#seq > this.#reserved) {
+      this.#reserved = this.#seq + SEQ_BLOCK;
+      this.#db.run(this.#reserve, this.#reserved);
+    }
     return this.#seq;
   }
 

@@ -113,7 +113,7 @@ CREATE TABLE counter (
   name TEXT PRIMARY KEY,
   value INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
-INSERT INTO counter (name, value) VALUES ('new_id', 0), ('probe', 0);
+INSERT INTO counter (name, value) VALUES ('new_id', 0), ('seq', 0), ('probe', 0);
 `;
 
 /** Step n brings a file from version n to n + 1. */

@@ -1,16 +1,38 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { bytesToHole, offsetOf, skipHole } from "../../fs/log_view.ts";
-import type { Hole } from "../../store/output.ts";
+import { LogView } from "../../fs/log_view.ts";
+import { type Hole, holeLineBytes } from "../../store/output.ts";
 
-const HOLES: readonly Hole[] = [{ start: 10, end: 20 }, { start: 30, end: 35 }];
+const FIRST: Hole = { start: 100, end: 200 };
+const SECOND: Hole = { start: 400, end: 1400 };
 
-/** Holes with at least one byte before, between and behind them. */
+/** Reads piece by piece from `position` to `end` of the store; returns the offsets in the order in which they come. */
+function offsetsRead(
+  view: LogView,
+  holes: readonly Hole[],
+  end: number,
+  options: { readonly position?: number; readonly piece?: number } = {},
+): number[] {
+  const { piece = 64 } = options;
+  const offsets: number[] = [];
+  for (let position = options.position ?? 0;;) {
+    const extent = view.extent(position, piece, holes);
+    const size = Math.min(extent.size, end - extent.offset);
+    if (size <= 0) return offsets;
+    for (let i = 0; i < size; i++) offsets.push(extent.offset + i);
+    position += size;
+  }
+}
+
+function present(holes: readonly Hole[], end: number): number[] {
+  return Array.from({ length: end }, (_, i) => i)
+    .filter((offset) => !holes.some((hole) => hole.start <= offset && offset < hole.end));
+}
+
+/** Holes with room before, and room for their line behind. */
 const holesArbitrary = fc.array(
-  fc.tuple(fc.integer({ min: 1, max: 9 }), fc.integer({ min: 1, max: 9 })),
-  {
-    maxLength: 4,
-  },
+  fc.tuple(fc.integer({ min: 80, max: 300 }), fc.integer({ min: 1, max: 5000 })),
+  { maxLength: 4 },
 ).map((pairs) => {
   let at = 0;
   return pairs.map(([gap, length]) => {
@@ -20,35 +42,61 @@ const holesArbitrary = fc.array(
   });
 });
 
-function inHole(offset: number, holes: readonly Hole[]): boolean {
-  return holes.some(({ start, end }) => start <= offset && offset < end);
-}
-
-Deno.test("offsetOf() counts the bytes that are there", () => {
-  assert.deepEqual([0, 9, 10, 19, 20, 21].map((p) => offsetOf(p, HOLES)), [0, 9, 20, 29, 35, 36]);
+Deno.test("LogView shows every byte that is there once, of a finished log and of a live one", () => {
   fc.assert(
-    fc.property(holesArbitrary, (holes) => {
-      const there = Array.from({ length: 100 }, (_, i) => i).filter((o) => !inHole(o, holes));
-      there.forEach((offset, position) => assert.equal(offsetOf(position, holes), offset));
-    }),
-    { seed: 1 },
+    fc.property(
+      holesArbitrary,
+      fc.integer({ min: 1, max: 500 }),
+      fc.boolean(),
+      (holes, piece, live) => {
+        const end = (holes.at(-1)?.end ?? 0) + 200;
+        const view = new LogView(live ? [] : holes);
+        assert.deepEqual(offsetsRead(view, holes, end, { piece }), present(holes, end));
+      },
+    ),
+    { seed: 1, numRuns: 60 },
   );
 });
 
-Deno.test("skipHole() goes behind a hole and leaves everything else", () => {
-  assert.deepEqual([9, 10, 15, 19, 20, 30, 34].map((o) => skipHole(o, HOLES)), [
-    9,
-    20,
-    20,
-    20,
-    20,
-    35,
-    35,
-  ]);
+Deno.test("LogView finds any position of a finished log without reading what is before", () => {
+  const holes = [FIRST, SECOND];
+  const offsets = present(holes, 2000);
+  for (const position of [0, 99, 100, 150, 299, 300, 301, 700]) {
+    const view = new LogView(holes);
+    assert.equal(view.extent(position, 1, holes).offset, offsets[position]);
+  }
 });
 
-Deno.test("bytesToHole() is how far a read may go", () => {
-  assert.deepEqual([0, 9, 20, 29].map((o) => bytesToHole(o, HOLES)), [10, 1, 10, 1]);
-  assert.equal(bytesToHole(35, HOLES), Infinity);
-  assert.equal(bytesToHole(0, []), Infinity);
+Deno.test("LogView lets a reader of a live log go back to where it was", () => {
+  const view = new LogView([]);
+  offsetsRead(view, [FIRST], 600);
+  assert.deepEqual(view.extent(0, 64, [FIRST]), { offset: 0, size: 64 });
+  assert.deepEqual(view.extent(90, 64, [FIRST]), { offset: 90, size: 10 });
+  assert.equal(view.extent(100, 64, [FIRST]).offset, 200);
+  assert.equal(view.extent(150, 64, [FIRST]).offset, 250);
+});
+
+Deno.test("LogView leads a reader that is overtaken to the line that says so, from its beginning", () => {
+  const view = new LogView([]);
+  const before = offsetsRead(view, [FIRST], 300);
+  // It has read up to 300. The hole grows so that 300 is inside the new line.
+  const grown = { start: 100, end: 300 - holeLineBytes({ start: 100, end: 280 }) + 5 };
+  const next = view.extent(before.length, 64, [grown]);
+  assert.equal(next.offset, grown.end);
+  // What follows is read from there on, and once.
+  assert.equal(view.extent(before.length + 10, 64, [grown]).offset, grown.end + 10);
+});
+
+Deno.test("LogView of a finished log goes on when the job runs again and drops output", () => {
+  const view = new LogView([FIRST]);
+  const first = offsetsRead(view, [FIRST], 400);
+  const rest = offsetsRead(view, [FIRST, SECOND], 1600, { position: first.length });
+  assert.deepEqual([...first, ...rest], present([FIRST, SECOND], 1600));
+});
+
+Deno.test("holeLineBytes() is the length of the line with the number in it", () => {
+  for (const missing of [60, 99, 100, 999, 1000, 123_456]) {
+    const line = `\n[${missing} bytes of output are missing here]\n`;
+    assert.equal(holeLineBytes({ start: 7, end: 7 + missing - line.length }), line.length);
+  }
 });

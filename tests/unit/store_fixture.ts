@@ -86,8 +86,8 @@ export class StoreFixture {
 
   /** An open job with a text that is committed. */
   written(name: string, script = "true\n"): Job {
-    const { jobs } = this.store;
-    const { id } = jobs.create({ name, mode: 0o644, uid: 0, gid: 0 });
+    const { jobs, moves } = this.store;
+    const { id } = moves.create({ name, mode: 0o644, uid: 0, gid: 0 }, undefined);
     const mtime = { sec: this.nowMs / 1000, nsec: 0 };
     if (script !== "") jobs.putScript(id, bytes(script), mtime, false);
     return jobs.require(id);

@@ -22,7 +22,7 @@ Deno.test("toMs() rounds up, so that nothing starts before its time", () => {
 });
 
 storeTest("create() makes an empty open job of the caller", (f) => {
-  const job = f.store.jobs.create({ name: "é x", mode: 0o640, uid: 12, gid: 34 });
+  const job = f.store.moves.create({ name: "é x", mode: 0o640, uid: 12, gid: 34 }, undefined);
   assert.deepEqual(f.job("é x"), job);
   assert.equal(job.state, "pending");
   assert.equal(job.phase, "open");
@@ -34,7 +34,7 @@ storeTest("create() makes an empty open job of the caller", (f) => {
 });
 
 storeTest("putScript() commits text, size and times", (f) => {
-  const { id } = f.store.jobs.create({ name: "x", mode: 0o644, uid: 0, gid: 0 });
+  const { id } = f.store.moves.create({ name: "x", mode: 0o644, uid: 0, gid: 0 }, undefined);
   f.nowMs += 5000;
   f.store.jobs.putScript(id, bytes("échoed\n"), { sec: -7, nsec: 8 }, false);
   const job = f.byId(id);
