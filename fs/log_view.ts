@@ -6,7 +6,7 @@
  * places where it was led over a hole. `cat` and `tail -f` see every byte that is kept, in order, and are never sent
  * back; whoever seeks back finds what was there.
  */
-import { type Hole, holeLineBytes } from "../store/output.ts";
+import type { Hole } from "../store/output.ts";
 
 /** From this position of the file on, the offset in the store is `shift` larger. */
 interface Jump {
@@ -48,7 +48,7 @@ export class LogView {
   }
 
   #skip(offset: number, holes: readonly Hole[]): number {
-    const hole = holes.find((one) => one.start <= offset && offset < one.end + holeLineBytes(one));
+    const hole = holes.find((one) => one.start <= offset && offset < one.end + one.line);
     if (hole === undefined) return offset;
     const isInLine = offset >= hole.end;
     // A line that was put where this reader has read before is shown to it from its beginning.

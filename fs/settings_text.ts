@@ -14,7 +14,7 @@ const HALF_TOKENS: ReadonlySet<string> = new Set([
   "InvalidUnicode",
   "InvalidEscapeCharacter",
 ]);
-const LITERALS = ["true", "false", "null"] as const;
+const STARTS = ["true", "false", "null", "-"] as const;
 
 /** The text is the beginning of a document. */
 export class IncompleteSettings extends InvalidSettings {}
@@ -66,7 +66,7 @@ function checkSyntax(text: string): void {
   const what = `not valid JSON at ${where}: ${problem}`;
   const token = text.slice(first.offset);
   const isHalf = HALF_TOKENS.has(problem) ||
-    (problem === "InvalidSymbol" && LITERALS.some((literal) => literal.startsWith(token)));
+    (problem === "InvalidSymbol" && STARTS.some((start) => start.startsWith(token)));
   const reachesEnd = first.offset + first.length >= text.length;
   const more = !closed && (token.trim() === "" || (reachesEnd && isHalf));
   throw more ? new IncompleteSettings(what) : new InvalidSettings(what);

@@ -20,18 +20,8 @@ const encoder = new TextEncoder();
 export interface Hole {
   readonly start: number;
   readonly end: number;
-}
-
-function holeLine(missing: number): string {
-  return `\n[${missing} bytes of output are missing here]\n`;
-}
-
-/** The length of the line that stands right behind a hole. It counts the bytes of the hole and its own. */
-export function holeLineBytes({ start, end }: Hole): number {
-  let length = 0;
-  // A digit more makes it longer, which may make a digit more: the second guess is right.
-  for (let guess = 0; guess < 3; guess++) length = holeLine(end - start + length).length;
-  return length;
+  /** The length of the line right behind it, which says how many bytes are missing. */
+  readonly line: number;
 }
 
 /** What is known of a log that an attempt is writing. Made by {@linkcode Output.begin}. */
@@ -46,7 +36,7 @@ export interface Capture {
   end: number;
   /** Where the first half ended, once it has. */
   tailStart: number | null;
-  hole: Hole | null;
+  hole: { readonly start: number; readonly end: number } | null;
   endsWithNewline: boolean;
 }
 
@@ -85,8 +75,9 @@ export class Output {
     );
     this.#setHole = db.prepare("UPDATE attempt SET hole_start = ?, hole_end = ? WHERE id = ?");
     this.#holes = db.prepare(
-      `SELECT hole_start AS start, hole_end AS end FROM attempt
-       WHERE job_id = ? AND hole_end IS NOT NULL ORDER BY hole_start`,
+      `SELECT hole_start AS start, hole_end AS end, coalesce((SELECT length(bytes) FROM output
+         WHERE output.job_id = attempt.job_id AND offset = hole_end), 0) AS line
+       FROM attempt WHERE job_id = ? AND hole_end IS NOT NULL ORDER BY hole_start`,
     );
   }
 
@@ -181,7 +172,7 @@ export class Output {
   #drop(c: Capture, cut: number): number {
     const start = c.tailStart!;
     const before = c.hole === null ? 0 : c.hole.end - c.hole.start;
-    const line = encoder.encode(holeLine(cut - start));
+    const line = encoder.encode(`\n[${cut - start} bytes of output are missing here]\n`);
     const holeEnd = cut - line.length;
     if (holeEnd <= start) return 0; // the line would be longer than what it stands for
     this.#deleteUpTo.run({ job: c.job, start, cut });

@@ -85,9 +85,9 @@ for (
     ['{"nonsense": 1}', /unknown key "nonsense"/],
     ['{"paused": true, "paused": false}', /"paused" is given twice/],
     [`{"paused": ${"[".repeat(1000)}`, /nested too deeply/],
-    ["[]", /must be an object/],
-    ["5", /must be an object/],
-    ["hello\n", /not valid JSON/],
+    ["[]", /not a JSON object/],
+    ["5", /not a JSON object/],
+    ["hello\n", /not a JSON object/],
   ] as const
 ) {
   fileSystemTest(`config.json refuses ${text.slice(0, 40)} with the write`, (f) => {
