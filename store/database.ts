@@ -7,21 +7,14 @@
  * first call that can tell.
  */
 import { DatabaseSync, type StatementSync } from "node:sqlite";
-import { statfsSync } from "node:fs";
 import { fromSqlite, StoreError } from "./errors.ts";
+import { Room } from "./room.ts";
 import { MIGRATIONS } from "./schema.ts";
 
 /** Milliseconds that SQLite waits for another program (a sqlite3 shell, a backup) before "busy". It blocks the loop. */
 const BUSY_TIMEOUT_MS = 250;
-/** Bytes that a commit may need beyond its content: WAL frames of the pages of several indexes. */
-const COMMIT_MARGIN = 65536;
-/** With twice this much room nobody has to ask again for a while, unless a change is as large. */
-const AMPLE_ROOM = 64 * 1024 * 1024;
-const ROOM_KNOWN_MS = 1000;
 /** A larger file is not looked through at start: it would take longer than a second. */
 const QUICK_CHECK_BYTES = 32 * 1024 * 1024;
-/** Pages given back at once when there is no room: a few MiB, so that the loop stands still for milliseconds only. */
-const RELIEF_PAGES = 1000;
 
 export class Database {
   readonly path: string;
@@ -30,9 +23,8 @@ export class Database {
   readonly #commit: StatementSync;
   readonly #rollback: StatementSync;
   readonly #probe: StatementSync;
-  readonly #isRoot = Deno.uid() === 0;
+  readonly #room: Room;
   #failure: StoreError | null = null;
-  #roomKnownUntil = 0;
   #wal: Deno.FsFile | null = null;
   #syncing: Promise<void> | null = null;
   #syncNext: Promise<void> | null = null;
@@ -42,6 +34,7 @@ export class Database {
     this.path = path;
     try {
       this.#db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
+      this.#room = new Room(path, this.#db);
       this.#check();
       // Before the first table: lets retention give space back without a whole VACUUM.
       this.#db.exec("PRAGMA auto_vacuum = INCREMENTAL");
@@ -130,12 +123,13 @@ export class Database {
   }
 
   #guard<T>(body: () => T): T {
+    this.#room.watch();
     try {
       let result: T;
       try {
         result = body();
       } catch (error) {
-        if (!isFull(error) || !this.#makeRoom()) throw error;
+        if (!isFull(error) || !this.#room.make()) throw error;
         result = body();
       }
       this.#failure = null;
@@ -145,26 +139,6 @@ export class Database {
       if (mapped instanceof StoreError && MEDIUM.has(mapped.kind)) this.#failure = mapped;
       throw mapped;
     }
-  }
-
-  /** Gives unused pages and the log of changes back to a file system that is full. False: there was nothing to give. */
-  #makeRoom(): boolean {
-    try {
-      const before = this.#room();
-      const checkpoint = () => this.#db.prepare("PRAGMA wal_checkpoint(TRUNCATE)").all();
-      checkpoint();
-      this.#db.prepare(`PRAGMA incremental_vacuum(${RELIEF_PAGES})`).all();
-      checkpoint();
-      return this.#room() > before;
-    } catch {
-      return false;
-    }
-  }
-
-  /** Free bytes of the file system that this user may fill. */
-  #room(): number {
-    const stat = statfsSync(this.path);
-    return stat.bsize * (this.#isRoot ? stat.bfree : stat.bavail);
   }
 
   /** The failure that makes the state file unusable now, or null. */
@@ -178,17 +152,7 @@ export class Database {
    */
   assertWritable(bytes = 0): void {
     if (this.#failure !== null) this.run(this.#probe);
-    const needed = bytes + COMMIT_MARGIN;
-    if (performance.now() < this.#roomKnownUntil && needed < AMPLE_ROOM) return;
-    let room;
-    try {
-      room = this.#room();
-      if (room < needed && this.#makeRoom()) room = this.#room();
-    } catch {
-      return; // the commit itself will tell
-    }
-    if (room >= 2 * AMPLE_ROOM) this.#roomKnownUntil = performance.now() + ROOM_KNOWN_MS;
-    if (room < needed) {
+    if (!this.#room.has(bytes)) {
       throw new StoreError("full", "no room left on the file system of the state file");
     }
   }

@@ -116,7 +116,7 @@ Deno.test("cli: a state file that cannot be used, and the knob that names it", a
     const path = `${folder}/state.db`;
     const at = (text: string) => new RegExp(`^qj: cannot open state file ".*" \\(${text}\\): `);
     refused(
-      await qj([mountpoint], { QJ_STATE_FILE: `${mountpoint}/s.db` }),
+      await qj([mountpoint], { QJ_STATE_FILE: `${mountpoint}/new/s.db` }),
       1,
       new RegExp(at("QJ_STATE_FILE").source + "it is inside the mountpoint"),
     );
@@ -125,6 +125,7 @@ Deno.test("cli: a state file that cannot be used, and the knob that names it", a
       1,
       at("XDG_DATA_HOME"),
     );
+    assert.deepEqual(await Array.fromAsync(Deno.readDir(mountpoint)), [], "nothing was made in it");
     await Deno.writeTextFile(path, "this is no database, whatever its name says\n".repeat(200));
     refused(
       await qj(["--state-file", path, mountpoint]),

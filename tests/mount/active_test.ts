@@ -120,3 +120,16 @@ Deno.test("active: a pipe that a grandchild holds does not hold the slot", async
   await qj.submit("b", "echo next");
   await qj.in("complete", "b");
 });
+
+Deno.test("active: an orphan of one job is not lost sight of when another job ends first", async () => {
+  await using qj = await gated();
+  await qj.submit("a", "setsid sh -c 'sleep 1000 & echo $! > orphan'; echo up; read line < gate");
+  await shows(qj, "active/a", "up\n");
+  await qj.submit("b", "true");
+  await qj.in("complete", "b");
+  const pid = Number(await Deno.readTextFile(`${qj.folder}/orphan`));
+  assert(isAlive(pid));
+  await open(qj);
+  await qj.in("complete", "a");
+  await until("the end of the orphan", () => !isAlive(pid));
+});

@@ -13,8 +13,10 @@ Deno.test("config: what cannot be valid is refused at write, and named in user.q
     ['{"colour": 1}', /unknown key \\"colour\\"/],
     ['{"paused": true, "paused": false}', /\\"paused\\" is given twice/],
     ["{]", /not valid JSON/],
-    ["[1]", /must be an object/],
-    [`${"[".repeat(100)}`, /nested too deeply/],
+    ["[1]", /not a JSON object/],
+    [`{"paused": ${"[".repeat(100)}`, /nested too deeply/],
+    ["hello", /not a JSON object/],
+    ['{"paused": true} x', /EndOfFileExpected|InvalidSymbol/],
   ];
   for (const [text, reason] of bad) {
     const from = qj.logLength;

@@ -17,7 +17,7 @@ async function withRunningJob(): Promise<{ qj: Qj; pid: () => Promise<number> }>
   return { qj, pid: async () => Number(await Deno.readTextFile(`${qj.folder}/pid`)) };
 }
 
-for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
+for (const signal of ["SIGTERM", "SIGINT"] as const) {
   Deno.test(`shutdown: ${signal} stops what runs, unmounts, exits 0; the next daemon runs it again`, async () => {
     const { qj, pid } = await withRunningJob();
     await using _ = qj;
@@ -28,6 +28,30 @@ for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
     assert.match(await qj.in("complete", "a"), /lost: the daemon stopped\n>>> /);
   });
 }
+
+Deno.test("shutdown: a hangup means nothing to a daemon without a terminal", async () => {
+  await using qj = await Qj.start();
+  Deno.kill(qj.pid, "SIGHUP");
+  await qj.submit("a", "echo still here");
+  await qj.in("complete", "a");
+});
+
+Deno.test("shutdown: a hangup of its terminal ends the daemon", async () => {
+  await using qj = await Qj.start();
+  assert.equal(await qj.end(), 0);
+  const [program, args] = qjCommand(["--state-file", qj.stateFile, qj.mountpoint]);
+  // script(1) gives it a terminal, which goes when script is killed.
+  const terminal = new Deno.Command("script", {
+    args: ["-q", "-c", `exec ${[program, ...args].join(" ")}`, "/dev/null"],
+    stdin: "null",
+    stdout: "null",
+    stderr: "null",
+  }).spawn();
+  await until("the mount", () => qj.isMounted);
+  terminal.kill("SIGKILL");
+  await terminal.status;
+  await until("the unmount", () => !qj.isMounted);
+});
 
 Deno.test("shutdown: a second signal does not wait for the grace", async () => {
   const { qj } = await withRunningJob();
@@ -89,9 +113,32 @@ Deno.test("shutdown: a second daemon on the state file or the mountpoint is refu
     state.stderr,
     `qj: cannot open state file "${qj.stateFile}" (--state-file): another qj uses it (pid ${qj.pid})\n`,
   );
+  for (const [name, link] of [["symbolic", Deno.symlink], ["hard", Deno.link]] as const) {
+    await link(qj.stateFile, `${qj.folder}/${name}.db`);
+    const linked = await startSecond(["--state-file", `${qj.folder}/${name}.db`, other]);
+    assert.match(linked.stderr, /another qj uses it/, name);
+  }
+  const inside = await startSecond(["--state-file", `${other}.db`, qj.path("pending")]);
+  assert.match(inside.stderr, /^qj: mountpoint ".*" is inside another qj mount/);
   const mount = await startSecond(["--state-file", `${other}.db`, qj.mountpoint]);
   assert.equal(mount.code, 1);
   assert.match(mount.stderr, /^qj: mountpoint ".*" is in use: qj is mounted there already/);
   await qj.submit("a", "true");
   await qj.in("complete", "a");
+});
+
+Deno.test("shutdown: a damaged state file refuses the start and leaves no mount", async () => {
+  await using qj = await Qj.start({ settings: { paused: true } });
+  await qj.sh("for i in $(seq 50); do echo true > pending/$i; done");
+  assert.equal(await qj.end(), 0);
+  using file = await Deno.open(qj.stateFile, { write: true });
+  await file.seek(3 * 4096, Deno.SeekMode.Start);
+  await file.write(new Uint8Array(3 * 4096));
+  const { code, stderr } = await startSecond(["--state-file", qj.stateFile, qj.mountpoint]);
+  assert.equal(code, 1);
+  assert.match(
+    stderr,
+    /^qj: cannot open state file ".*" \(--state-file\): .*(damaged|malformed).*\n$/,
+  );
+  assert.equal(qj.isMounted, false);
 });
