@@ -79,3 +79,64 @@ Deno.test({
       assert.deepEqual(names.filter((name) => /^deno-compile-qj/.test(name)), []);
     }),
 });
+
+/**
+ * In a mount namespace of its own, as nobody, through fusermount3. Everything that looks at the mount has to be in the
+ * namespace, so this is one script: it starts the daemon as $1, waits for the mount, works, and ends it.
+ */
+const AS_NOBODY = `
+  set -eu
+  cd "$2"
+  mknod -m 666 fuse c 10 229; mount --bind fuse /dev/fuse
+  mkdir home home/mnt; chown -R nobody home; cd home
+  user() { setpriv --reuid nobody --regid nogroup --clear-groups env HOME="$PWD" "$@"; }
+  user "$1" mnt 2> log & pid=$!
+  trap 'kill $pid 2> /dev/null; wait $pid || :; umount -l mnt 2> /dev/null || :' EXIT
+  until grep -q "$PWD/mnt fuse.qj" /proc/mounts; do kill -0 $pid; sleep 0.05; done
+  user sh -c 'echo "id -un; echo \\$HOME" > mnt/pending/a'
+  until user test -e mnt/complete/a; do sleep 0.05; done
+  user cat mnt/complete/a
+  cat mnt/complete/a 2>&1 || echo "root: $?"
+  user fusermount3 -u mnt
+  wait $pid && echo "ended: $?"
+  ls -A mnt; stat -c '%U %a' .local/share/qj .local/share/qj/state.db`;
+
+Deno.test({
+  name: "compiled: an ordinary user mounts through fusermount3, and only that user may enter",
+  ignore: skip || Deno.uid() !== 0,
+  async fn() {
+    assert.equal(failure, null);
+    const folder = await Deno.makeTempDir({ prefix: "qj-test-" });
+    await Deno.chmod(folder, 0o755);
+    try {
+      const { stdout, stderr } = await new Deno.Command("timeout", {
+        args: [
+          "-s",
+          "KILL",
+          "60",
+          "unshare",
+          "--mount",
+          "--propagation",
+          "private",
+          "sh",
+          "-c",
+          AS_NOBODY,
+          "sh",
+        ]
+          .concat(`${PROJECT}dist/qj`, folder),
+        stdin: "null",
+      }).output();
+      const lines = new TextDecoder().decode(stdout).split("\n");
+      const log = await Deno.readTextFile(`${folder}/home/log`).catch(() => "no log");
+      assert.deepEqual(lines.slice(0, 4), [
+        ">>> id -un; echo $HOME",
+        "nobody",
+        `${folder}/home`,
+        "cat: mnt/complete/a: Permission denied",
+      ], new TextDecoder().decode(stderr) + log);
+      assert.deepEqual(lines.slice(4), ["root: 1", "ended: 0", "nobody 700", "nobody 600", ""]);
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
+});

@@ -1,0 +1,27 @@
+/** The manual pages: built without a warning, and true to the program where that can be compared. */
+import assert from "node:assert/strict";
+import { DEFAULT_SETTINGS } from "../../store/settings.ts";
+
+const PROJECT = new URL("../../", import.meta.url).pathname;
+
+for (const page of ["qj.1", "qj.5"]) {
+  Deno.test(`${page}.scd builds without a warning`, async () => {
+    const source = await Deno.readFile(`${PROJECT}${page}.scd`);
+    const child = new Deno.Command("scdoc", { stdin: "piped", stdout: "piped", stderr: "piped" })
+      .spawn();
+    const writer = child.stdin.getWriter();
+    await writer.write(source);
+    await writer.close();
+    const { success, stdout, stderr } = await child.output();
+    assert.deepEqual([success, new TextDecoder().decode(stderr)], [true, ""]);
+    assert.match(new TextDecoder().decode(stdout), /^\.TH "qj" "[15]"/m);
+  });
+}
+
+Deno.test("qj.5.scd has every setting with its default", async () => {
+  const text = await Deno.readTextFile(`${PROJECT}qj.5.scd`);
+  for (const [key, value] of Object.entries(DEFAULT_SETTINGS)) {
+    const row = new RegExp(`^\\|[ ]*_?\\*?${key}\\*?_?\\n:-?[ ]*${value}\\n`, "m");
+    assert.match(text.replaceAll("\\_", "_"), row, key);
+  }
+});
