@@ -11,7 +11,7 @@ import { LibfuseMissing, openLibc, openLibfuse, withholdDescriptors } from "./ff
 import { Reaper } from "./ffi/reaper.ts";
 import { MountFailed, Session } from "./ffi/session.ts";
 import { FileSystem } from "./fs/file_system.ts";
-import { readEnvironment } from "./scheduler/environment.ts";
+import { maxJobsByDescriptors, readEnvironment } from "./scheduler/environment.ts";
 import { Scheduler } from "./scheduler/scheduler.ts";
 
 function versionText(): string {
@@ -47,6 +47,7 @@ async function serve(options: Options): Promise<number> {
     reaper: new Reaper(libc),
     runFolder,
     log: schedulerLog,
+    maxByDescriptors: maxJobsByDescriptors(),
   });
   try {
     scheduler.recover();
@@ -78,11 +79,15 @@ async function serve(options: Options): Promise<number> {
   if (options.allowOther) {
     log.info("other users may enter; only jobs of this user and of root are accepted");
   }
-  const end = await session.run();
+  let end: "unmounted" | "stopped";
   // The order of the end: jobs, then open files, then the mount, then the state file.
-  await stop();
-  fileSystem.close();
-  await session.close();
+  try {
+    end = await session.run();
+    await stop();
+    fileSystem.close();
+  } finally {
+    await session.close();
+  }
   const aborted = end === "unmounted" && mountAt(mountpoint) !== undefined;
   if (aborted) await detach(mountpoint, libc);
   store.close();

@@ -49,7 +49,18 @@ export function configureLog(options: Pick<Options, "logLevel" | "logFormat">): 
   });
 }
 
-export const log = getLogger("qj");
+const logger = getLogger("qj");
+/** Text for LogTape as it is: braces would be its own. */
+const literal = (text: string) => text.replace(/[{}]/g, "$&$&");
+type Properties = Record<string, unknown>;
+
+/** The daemon's log. `properties` are for the JSON format. */
+export const log = {
+  debug: (text: string, properties: Properties = {}) => logger.debug(literal(text), properties),
+  info: (text: string, properties: Properties = {}) => logger.info(literal(text), properties),
+  warning: (text: string, properties: Properties = {}) => logger.warning(literal(text), properties),
+  error: (text: string, properties: Properties = {}) => logger.error(literal(text), properties),
+};
 
 const quoted = (text: string) => JSON.stringify(text);
 const text = (error: unknown) => quoted(error instanceof Error ? error.message : String(error));
@@ -81,4 +92,15 @@ export const schedulerLog: SchedulerLog = {
     }),
   storeFailed: (error) =>
     log.error(`the state file cannot be changed, will try again: ${text(error)}`),
+  outOfReach: (job, pids) =>
+    log.warning(
+      `job ${quoted(job)} has left processes that qj may not signal: ${pids.join(", ")}. ` +
+        `No job of that name starts before they are gone`,
+      { job, pids },
+    ),
+  tooFewDescriptors: (limit) =>
+    log.warning(
+      `max_job_count is more than the limit of open files allows: at most ${limit} jobs run at once`,
+      { limit },
+    ),
 };

@@ -34,6 +34,8 @@ export interface OpenState {
   readonly runFolder: string;
 }
 
+const INSIDE = "it is inside the mountpoint, where it could not be reached once qj is mounted";
+
 /** Makes what is missing, takes the lock and opens the store. Throws {@linkcode Failure}. */
 export async function openState(state: StatePath, mountpoint: string): Promise<OpenState> {
   const folder = state.path.replace(/\/[^/]*$/, "") || "/";
@@ -41,14 +43,12 @@ export async function openState(state: StatePath, mountpoint: string): Promise<O
   if (name === "") throw cannotOpen(state, "that is a directory");
   // Before anything is made: a folder in the mountpoint would make it unusable.
   if (isInside(await realPathOfMissing(folder), mountpoint)) {
-    throw cannotOpen(
-      state,
-      "it is inside the mountpoint, where it could not be reached once qj is mounted",
-    );
+    throw cannotOpen(state, INSIDE);
   }
   try {
     await Deno.mkdir(folder, { recursive: true, mode: 0o700 });
     const path = await realPathOfMissing(`${await Deno.realPath(folder)}/${name}`);
+    if (isInside(path, mountpoint)) throw cannotOpen(state, INSIDE);
     await refusePlanted([`${path}.lock`, `${path}.run`]);
     const lock = lockStateFile(path);
     try {
@@ -83,6 +83,11 @@ async function realPathOfMissing(path: string): Promise<string> {
     if (!(error instanceof Deno.errors.NotFound) || path === "/") return path;
     const cut = path.lastIndexOf("/");
     const parent = await realPathOfMissing(path.slice(0, cut) || "/");
+    // A link to something that does not exist: what would be made is the target.
+    const target = await Deno.readLink(path).catch(() => null);
+    if (target !== null) {
+      return await realPathOfMissing(target.startsWith("/") ? target : `${parent}/${target}`);
+    }
     return `${parent === "/" ? "" : parent}/${path.slice(cut + 1)}`;
   }
 }

@@ -78,8 +78,6 @@ export class Dispatcher {
   readonly #shared: SinkBuffers;
   readonly #callbacks: Callback[] = [];
   readonly #unanswered = new Set<Promise<void>>();
-  /** Requests dispatched so far. */
-  requests = 0;
 
   constructor(operations: Operations, shared: SinkBuffers) {
     this.#operations = operations;
@@ -114,7 +112,6 @@ export class Dispatcher {
 
   /** Runs a handler and sees to it that its request is answered once, whatever it does. */
   #answer(req: Pointer, operation: string, handler: (reply: Reply) => Result): void {
-    this.requests++;
     const reply = new Reply(new LibfuseSink(this.#shared, req));
     try {
       const result = handler(reply);

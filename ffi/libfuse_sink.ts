@@ -112,10 +112,6 @@ export class LibfuseSink implements ReplySink {
     return this.#shared.lib.fuse_reply_err(this.#req, errno) === 0;
   }
 
-  none(): void {
-    this.#shared.lib.fuse_reply_none(this.#req);
-  }
-
   entry(entry: Entry): boolean {
     return this.#shared.lib.fuse_reply_entry(this.#req, this.#shared.fillEntry(entry)) === 0;
   }

@@ -19,7 +19,6 @@ export interface DirectoryWriter {
 /** Where answers go. The booleans say whether the kernel took it: false after the caller was interrupted. */
 export interface ReplySink {
   error(errno: number): boolean;
-  none(): void;
   entry(entry: Entry): boolean;
   attr(attr: Attr, timeoutSec: number): boolean;
   open(fh: number): boolean;
@@ -98,7 +97,7 @@ export class Reply {
     this.#use().statfs(stat);
   }
 
-  /** The value of an extended attribute, or its size when the caller asked with `size` 0. Undefined when too large. */
+  /** The value of an extended attribute, or its size when the caller asked with `size` 0; `errnoTooSmall` when it is larger. */
   xattr(bytes: Uint8Array, size: number, errnoTooSmall: number): void {
     if (size === 0) this.#use().xattrSize(bytes.length);
     else if (bytes.length > size) this.#use().error(errnoTooSmall);

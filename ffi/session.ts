@@ -101,11 +101,6 @@ export class Session {
     });
   }
 
-  /** Requests answered so far. */
-  get requests(): number {
-    return this.#dispatcher.requests;
-  }
-
   #newSession(): Deno.PointerValue {
     const { symbols } = this.#lib;
     const size = BigInt(LOWLEVEL_OPS.size);

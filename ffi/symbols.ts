@@ -26,8 +26,6 @@ export const LIBFUSE_SYMBOLS = {
   fuse_session_unmount: { parameters: ["pointer"], result: "void" },
   /** void fuse_session_destroy(struct fuse_session *se) */
   fuse_session_destroy: { parameters: ["pointer"], result: "void" },
-  /** int fuse_session_exited(struct fuse_session *se) */
-  fuse_session_exited: { parameters: ["pointer"], result: "i32" },
   /** int fuse_session_fd(struct fuse_session *se) */
   fuse_session_fd: { parameters: ["pointer"], result: "i32" },
   /** int fuse_session_receive_buf(struct fuse_session *se, struct fuse_buf *buf): bytes, 0 at the end, or -errno */

@@ -20,11 +20,8 @@ export class FsError extends Error {
 }
 
 const STORE_ERRNO: Readonly<Record<StoreErrorKind, ErrnoName>> = {
-  "not-found": "ENOENT",
-  exists: "EEXIST",
   stale: "ESTALE",
   forbidden: "EPERM",
-  "too-large": "EFBIG",
   full: "ENOSPC",
   "read-only": "EROFS",
   busy: "EAGAIN",

@@ -71,7 +71,7 @@ export class FileSystem implements Operations {
   /** At the end, when no request can come any more: commits and closes what clients still had open. */
   close(): void {
     this.#scripts.cutOff();
-    this.#handles.releaseAll();
+    this.#handles.releaseAll((error) => void this.errnoOf(error, "release"));
   }
 
   // Names ------------------------------------------------------------------------------------------------------

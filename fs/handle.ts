@@ -40,8 +40,14 @@ export class Handles {
     handle.release?.();
   }
 
-  /** At the end: releases all. */
-  releaseAll(): void {
-    for (const fh of [...this.#open.keys()]) this.release(fh);
+  /** At the end: releases all, though some may fail, and passes their errors on. */
+  releaseAll(failed: (error: unknown) => void): void {
+    for (const fh of [...this.#open.keys()]) {
+      try {
+        this.release(fh);
+      } catch (error) {
+        failed(error);
+      }
+    }
   }
 }

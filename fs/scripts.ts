@@ -8,10 +8,12 @@
  */
 import type { Caller } from "../ffi/operations.ts";
 import { type Job, type JobId, type Timestamp, timestamp } from "../store/job.ts";
+import { StoreError } from "../store/errors.ts";
 import type { Store } from "../store/store.ts";
 import { FsError } from "./errno.ts";
 import type { Handle } from "./handle.ts";
 
+const NOT_FINISHED = "its writing was not finished";
 const S_ISUID = 0o4000;
 const S_ISGID = 0o2000;
 
@@ -50,8 +52,9 @@ export class Scripts {
   /** What stat shows: of the buffer while there is one. */
   stat(job: Job): { readonly size: number; readonly mtime: Timestamp } {
     const open = this.#open.get(job.id);
-    if (open !== undefined) return { size: open.size, mtime: open.mtime };
-    return { size: job.scriptSize, mtime: { sec: job.mtimeSec, nsec: job.mtimeNsec } };
+    const mtime = { sec: job.mtimeSec, nsec: job.mtimeNsec };
+    if (open === undefined) return { size: job.scriptSize, mtime };
+    return { size: open.size, mtime: open.dirty ? open.mtime : mtime };
   }
 
   /** Somebody has set the mtime: what is not committed yet keeps it too. */
@@ -108,7 +111,8 @@ export class Scripts {
    */
   cutOff(): void {
     for (const script of this.#open.values()) {
-      if (script.dirty && !script.emptied) script.failure ??= "its writing was not finished";
+      if (script.emptied) script.dirty = false; // the old text stays
+      else if (script.dirty) script.failure ??= NOT_FINISHED;
     }
   }
 
@@ -133,7 +137,7 @@ export class Scripts {
         dirty: false,
         emptied: false,
         marked: job.unflushed === 1,
-        failure: job.unflushed === 1 ? "its writing was not finished" : null,
+        failure: this.#store.moves.doubtOf(job.id) ?? (job.unflushed === 1 ? NOT_FINISHED : null),
       };
       this.#open.set(job.id, script);
     }
@@ -162,8 +166,15 @@ export class Scripts {
       // Noted in script.failure; nobody hears an error of release.
     }
     this.#store.moves.doubt(script.id, script.failure);
-    // Nothing of a new script was stored: it is empty, so nothing will submit it.
-    if (script.failure !== null) this.#store.moves.rejectEmpty(script.id);
+    if (script.failure === null) return;
+    try {
+      this.#mark(script);
+      // Nothing of a new script was stored: it is empty, so nothing will submit it.
+      this.#store.moves.rejectEmpty(script.id);
+    } catch (error) {
+      // On a full disk: the doubt is remembered, and what is empty does not run in any case.
+      if (!(error instanceof StoreError)) throw error;
+    }
   }
 
   #write(script: OpenScript, offset: number, data: Uint8Array, caller: () => Caller): void {
@@ -207,6 +218,7 @@ export class Scripts {
       script.failure = `writing the script failed: ${
         error instanceof Error ? error.message : String(error)
       }`;
+      this.#store.moves.doubt(script.id, script.failure);
       throw error;
     }
   }

@@ -7,7 +7,7 @@
 import type { Claim, Outcome } from "../store/attempts.ts";
 import { after } from "./alarm.ts";
 import { commandLine, type JobEnvironment } from "./command.ts";
-import { type Leftovers, terminate } from "./leftovers.ts";
+import { type Leftovers, type StopOptions, terminate } from "./leftovers.ts";
 import type { OutputBatch } from "./output_batch.ts";
 import { type AttemptProcesses, signal, startTicks } from "./processes.ts";
 
@@ -41,12 +41,14 @@ export interface RunEnd {
 export class AttemptRun {
   readonly claim: Claim;
   readonly #options: RunOptions;
-  /** Set to cut the grace of a stop short. */
-  readonly #cut = { now: false };
   #processes: AttemptProcesses;
   #stopped: StopReason | null = null;
   #ended = false;
-  #cancelKill: (() => void) | null = null;
+  /** What cancels the timers of this run. */
+  readonly #timers: (() => void)[] = [];
+  /** Reads of the pipe so far, and whether one waits for something to come. */
+  #reads = 0;
+  #isReading = false;
 
   constructor(claim: Claim, options: RunOptions) {
     this.claim = claim;
@@ -54,31 +56,40 @@ export class AttemptRun {
     this.#processes = { token: claim.token, bootId: options.bootId, pid: null, pidStart: null };
   }
 
-  /** Spawns at once, in this turn, and resolves when the attempt has ended. Never rejects. */
+  /** Spawns at once, in this turn, and resolves when the attempt has ended. */
   async run(): Promise<RunEnd> {
     const file = { path: null as string | null };
     try {
-      const child = this.#spawn(file);
-      const cancelTimeout = this.#options.timeoutSec > 0
-        ? after(this.#options.timeoutSec * 1000, () => this.stop("timeout"))
-        : () => {};
+      let child: Deno.ChildProcess;
       try {
-        return await this.#follow(child);
-      } finally {
-        cancelTimeout();
+        child = this.#spawn(file);
+      } catch (error) {
+        const reason = error instanceof Error ? error.message : String(error);
+        return { outcome: { kind: "error", reason: `cannot start: ${reason}` }, left: false };
       }
-    } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      return { outcome: { kind: "error", reason: `cannot start: ${reason}` }, left: false };
+      this.#begun(child.pid);
+      return await this.#follow(child);
     } finally {
       this.#ended = true;
-      this.#cancelKill?.();
+      this.#cancelTimers();
       if (file.path !== null) await Deno.remove(file.path).catch(() => {});
     }
   }
 
+  #begun(pid: number): void {
+    const { leftovers, started, timeoutSec } = this.#options;
+    leftovers.spawned(pid);
+    this.#processes = { ...this.#processes, pid, pidStart: startTicks(pid) };
+    started(pid, this.#processes.pidStart);
+    if (timeoutSec > 0) this.#timers.push(after(timeoutSec * 1000, () => this.stop("timeout")));
+  }
+
+  #cancelTimers(): void {
+    for (const cancel of this.#timers.splice(0)) cancel();
+  }
+
   #spawn(file: { path: string | null }): Deno.ChildProcess {
-    const { environment, runFolder, leftovers, started } = this.#options;
+    const { environment, runFolder } = this.#options;
     const { job, attempt, token, script } = this.claim;
     const line = commandLine(script, environment);
     let args: readonly string[];
@@ -89,7 +100,7 @@ export class AttemptRun {
     } else {
       args = line.args;
     }
-    const child = new Deno.Command(line.program, {
+    return new Deno.Command(line.program, {
       args: [...args],
       cwd: "/",
       clearEnv: true,
@@ -104,10 +115,6 @@ export class AttemptRun {
       stderr: "null",
       detached: true,
     }).spawn();
-    leftovers.spawned(child.pid);
-    this.#processes = { ...this.#processes, pid: child.pid, pidStart: startTicks(child.pid) };
-    started(child.pid, this.#processes.pidStart);
-    return child;
   }
 
   async #follow(child: Deno.ChildProcess): Promise<RunEnd> {
@@ -116,7 +123,7 @@ export class AttemptRun {
     const status = await child.status;
     this.#options.leftovers.ended(child.pid);
     this.#ended = true;
-    this.#cancelKill?.();
+    this.#cancelTimers();
     const outcome = this.#outcome(status);
     const left = (await this.#options.leftovers.of(this.#processes)).length > 0;
     if (left) terminate(-child.pid);
@@ -128,7 +135,10 @@ export class AttemptRun {
   async #copy(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<void> {
     try {
       for (;;) {
+        this.#reads++;
+        this.#isReading = true;
         const { value, done } = await reader.read();
+        this.#isReading = false;
         if (done) return;
         await this.#options.output.add(this.claim.capture, value);
       }
@@ -137,14 +147,21 @@ export class AttemptRun {
     }
   }
 
+  /** Reads what is in the pipe to its end, or until nothing has come for a while. Storing may take as long as it likes. */
   async #readRest(
     reader: ReadableStreamDefaultReader<Uint8Array>,
     copied: Promise<void>,
     patienceMs: number,
   ): Promise<void> {
-    const cancel = after(patienceMs, () => void reader.cancel().catch(() => {}));
-    await copied;
-    cancel();
+    const ended = copied.then(() => true);
+    for (;;) {
+      const reads = this.#reads;
+      const [cancel, late] = deadline(patienceMs);
+      const isAtEnd = await Promise.race([ended, late]);
+      cancel();
+      if (isAtEnd) return;
+      if (this.#isReading && this.#reads === reads) await reader.cancel().catch(() => {});
+    }
   }
 
   #outcome(status: Deno.CommandStatus): Outcome {
@@ -164,12 +181,11 @@ export class AttemptRun {
     if (pid === null) return;
     terminate(-pid);
     void this.#toOthers(terminate);
-    this.#cancelKill = after(this.#options.graceMs(), () => this.#kill());
+    this.#timers.push(after(this.#options.graceMs(), () => this.#kill()));
   }
 
   /** Cuts the grace of a stop short. */
   kill(): void {
-    this.#cut.now = true;
     if (!this.#ended) this.#kill();
   }
 
@@ -185,8 +201,15 @@ export class AttemptRun {
     for (const pid of await this.#options.leftovers.allOf(this.#processes)) send(pid);
   }
 
-  /** After the end: stops what is left, and resolves when it is gone. */
-  stopLeft(): Promise<void> {
-    return this.#options.leftovers.stop(this.#processes, this.#options.graceMs(), this.#cut);
+  /** After the end: stops what is left. As {@linkcode Leftovers.stop}. */
+  stopLeft(options: StopOptions): Promise<boolean> {
+    return this.#options.leftovers.stop(this.#processes, options);
   }
+}
+
+/** What cancels it, and a promise of false after so many ms. */
+function deadline(ms: number): [() => void, Promise<false>] {
+  let cancel = () => {};
+  const late = new Promise<false>((resolve) => cancel = after(ms, () => resolve(false)));
+  return [cancel, late];
 }

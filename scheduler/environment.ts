@@ -46,6 +46,18 @@ function openFilesOf(pid: string): { readonly soft: Limit; readonly hard: Limit 
   return { soft: limit(found[1]!), hard: limit(found[2]!) };
 }
 
+/** Descriptors of the daemon itself, and of clients' requests. */
+const RESERVED_DESCRIPTORS = 64;
+/** A pipe, its other end while spawning, and the process itself. */
+const DESCRIPTORS_PER_JOB = 4;
+
+/** How many jobs at once the limit of open files allows. A runtime that can open nothing more does not survive it. */
+export function maxJobsByDescriptors(): number {
+  const soft = openFilesOf("self")?.soft ?? USUAL_OPEN_FILES;
+  if (soft === "unlimited") return Infinity;
+  return Math.max(1, Math.floor((soft - RESERVED_DESCRIPTORS) / DESCRIPTORS_PER_JOB));
+}
+
 /** As root, Deno drops the supplementary groups of a detached child: those that it must get back. */
 function droppedGroups(): number[] {
   if (Deno.uid() !== 0) return [];

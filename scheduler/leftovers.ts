@@ -16,6 +16,24 @@ import {
 /** How often to look whether signalled processes are gone, in ms. Only while there are some. */
 const LOOK_MS = 50;
 
+/** The same for processes that cannot be signalled, of another user: those that sudo(8) has started, for example. */
+const OUT_OF_REACH_LOOK_MS = 2000;
+/** Between two tries to read /proc, in ms. */
+const RETRY_MS = 1000;
+
+/** The end of the daemon: `stop` when it has begun, `kill` when it is in a hurry. Shared by all that may wait. */
+export interface Ending {
+  stop: boolean;
+  kill: boolean;
+}
+
+export interface StopOptions {
+  readonly graceMs: number;
+  readonly ending: Ending;
+  /** Only processes are left that may not be signalled. Called once. */
+  readonly outOfReach: (pids: readonly number[]) => void;
+}
+
 /** The part of `ffi/reaper.ts` that is needed here. */
 export interface ChildReaper {
   children(): number[] | null;
@@ -56,11 +74,13 @@ export class Leftovers {
   }
 
   /** The living processes of an attempt whose shell has ended. */
-  async of(attempt: AttemptProcesses): Promise<number[]> {
-    const orphans = this.reapOrphans();
-    const groupLives = attempt.pid !== null && signal(-attempt.pid, 0);
-    if (!groupLives && orphans !== null && !await this.#anyBelongs(orphans, attempt)) return [];
-    return await membersOf(attempt, this.#bootId);
+  of(attempt: AttemptProcesses): Promise<number[]> {
+    return patiently(async () => {
+      const orphans = this.reapOrphans();
+      const groupLives = attempt.pid !== null && signal(-attempt.pid, 0) !== "gone";
+      if (!groupLives && orphans !== null && !await this.#anyBelongs(orphans, attempt)) return [];
+      return await membersOf(attempt, this.#bootId);
+    });
   }
 
   async #anyBelongs(orphans: readonly number[], attempt: AttemptProcesses): Promise<boolean> {
@@ -74,36 +94,57 @@ export class Leftovers {
 
   /** All living processes of an attempt, by a walk through /proc. */
   allOf(attempt: AttemptProcesses): Promise<number[]> {
-    return membersOf(attempt, this.#bootId);
+    return patiently(() => membersOf(attempt, this.#bootId));
   }
 
   /**
-   * Stops what is left of an attempt: SIGTERM, after `graceMs` SIGKILL, until nothing is left. `cut.now` may become true
-   * meanwhile to cut the grace short.
+   * Stops what is left of an attempt: SIGTERM, after the grace SIGKILL, until nothing is left. Resolves with false when
+   * the end of the daemon does not wait for processes that it may not signal.
    */
-  async stop(attempt: AttemptProcesses, graceMs: number, cut: { now: boolean }): Promise<void> {
+  async stop(attempt: AttemptProcesses, options: StopOptions): Promise<boolean> {
+    const { graceMs, ending, outOfReach } = options;
     const killAt = performance.now() + graceMs;
     const asked = new Set<number>();
+    let lookMs = LOOK_MS;
     for (;;) {
       this.reapOrphans();
       const members = await this.allOf(attempt);
-      if (members.length === 0) return;
-      const killing = cut.now || performance.now() >= killAt;
-      for (const pid of members) {
-        if (killing) {
-          signal(pid, "SIGKILL");
-        } else if (!asked.has(pid)) {
-          asked.add(pid);
-          terminate(pid);
-        }
+      if (members.length === 0) return true;
+      const killing = ending.kill || performance.now() >= killAt;
+      const answers = members.map((pid) => {
+        if (killing) return signal(pid, "SIGKILL");
+        if (asked.has(pid)) return "sent";
+        asked.add(pid);
+        return terminate(pid);
+      });
+      if (killing && answers.every((answer) => answer === "denied")) {
+        if (ending.stop) return false;
+        if (lookMs === LOOK_MS) outOfReach(members);
+        lookMs = OUT_OF_REACH_LOOK_MS;
       }
-      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+      await wait(lookMs);
     }
   }
 }
 
 /** SIGTERM, and SIGCONT so that a stopped process hears it. A negative pid is a group. */
-export function terminate(pid: number): void {
-  signal(pid, "SIGTERM");
+export function terminate(pid: number): "sent" | "gone" | "denied" {
+  const answer = signal(pid, "SIGTERM");
   signal(pid, "SIGCONT");
+  return answer;
+}
+
+/** Tries until it works: what can fail here is that the system has no descriptor to spare. */
+async function patiently<T>(look: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await look();
+    } catch {
+      await wait(RETRY_MS);
+    }
+  }
+}
+
+function wait(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -5,7 +5,6 @@
  */
 import { setImmediate } from "node:timers";
 import type { Capture } from "../store/output.ts";
-import { StoreError } from "../store/errors.ts";
 import { Alarm } from "./alarm.ts";
 
 const BATCH_MS = 50;
@@ -14,10 +13,10 @@ const BATCH_BYTES = 262_144;
 const RETRY_MS = 1000;
 
 export interface OutputTarget {
-  /** Stores parts of several attempts' output in one transaction. Throws StoreError. */
+  /** Stores parts of several attempts' output in one transaction, or throws. */
   store(batch: ReadonlyMap<Capture, readonly Uint8Array[]>): void;
   /** Storing has failed and is tried again. */
-  failed(error: StoreError): void;
+  failed(error: unknown): void;
 }
 
 export class OutputBatch {
@@ -66,7 +65,6 @@ export class OutputBatch {
     try {
       this.#target.store(this.#parts);
     } catch (error) {
-      if (!(error instanceof StoreError)) throw error;
       this.#target.failed(error);
       if (!this.#abandoned) {
         this.#alarm.set(RETRY_MS);

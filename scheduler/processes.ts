@@ -70,16 +70,29 @@ export interface ProcessIdentity {
   readonly token: string | null;
 }
 
-/** Reads it; null for a process that is gone or dead. */
+/** Reads it; null for a process that is gone or dead. Throws when there is no descriptor to read it with. */
 export async function readIdentity(pid: number): Promise<ProcessIdentity | null> {
+  const bytes = await readProcess(pid, "stat");
+  if (bytes === null) return null;
+  const stat = parseStat(new TextDecoder().decode(bytes));
+  if (stat.state === "Z" || stat.state === "X") return null;
+  // Another user's cannot be read, a kernel thread has none.
+  const environ = await readProcess(pid, "environ");
+  return { ...stat, token: environ === null ? null : findToken(environ) };
+}
+
+async function readProcess(pid: number, file: string): Promise<Uint8Array | null> {
   try {
-    const stat = parseStat(await Deno.readTextFile(`/proc/${pid}/stat`));
-    if (stat.state === "Z" || stat.state === "X") return null;
-    const environ = await Deno.readFile(`/proc/${pid}/environ`).catch(() => new Uint8Array(0));
-    return { ...stat, token: findToken(environ) };
-  } catch {
+    return await Deno.readFile(`/proc/${pid}/${file}`);
+  } catch (error) {
+    if (isOutOfDescriptors(error)) throw error;
     return null;
   }
+}
+
+/** EMFILE or ENFILE, for which Deno has no class and sets no code. */
+function isOutOfDescriptors(error: unknown): boolean {
+  return error instanceof Error && /os error 2[34]\b/.test(error.message);
 }
 
 export function belongsTo(process: ProcessIdentity, attempt: AttemptProcesses): boolean {
@@ -97,12 +110,12 @@ function findToken(environ: Uint8Array): string | null {
   return variables.find((text) => text.startsWith(TOKEN))?.slice(TOKEN.length) ?? null;
 }
 
-/** Sends a signal to a process, or with a negative pid to a group. False: there is none, or it is not ours. */
-export function signal(pid: number, name: NodeJS.Signals | 0): boolean {
+/** Sends a signal to a process, or with a negative pid to a group. "denied": there is one, which is not ours. */
+export function signal(pid: number, name: NodeJS.Signals | 0): "sent" | "gone" | "denied" {
   try {
     process.kill(pid, name);
-    return true;
-  } catch {
-    return false;
+    return "sent";
+  } catch (error) {
+    return (error as { code?: string }).code === "EPERM" ? "denied" : "gone";
   }
 }

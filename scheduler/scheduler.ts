@@ -8,13 +8,12 @@
 import { setImmediate } from "node:timers";
 import type { LeftAttempt, Outcome } from "../store/attempts.ts";
 import type { Change } from "../store/changes.ts";
-import { StoreError } from "../store/errors.ts";
 import type { AttemptId, Job, JobId } from "../store/job.ts";
 import type { Store } from "../store/store.ts";
 import { after, Alarm } from "./alarm.ts";
 import { AttemptRun, type RunOptions } from "./attempt_run.ts";
 import { type JobEnvironment, unrunnable } from "./command.ts";
-import { type ChildReaper, Leftovers } from "./leftovers.ts";
+import { type ChildReaper, type Ending, Leftovers, type StopOptions } from "./leftovers.ts";
 import { OutputBatch } from "./output_batch.ts";
 import { decide } from "./policy.ts";
 import { readBootId } from "./processes.ts";
@@ -27,7 +26,11 @@ export interface SchedulerLog {
   started(job: Job, pid: number): void;
   ended(job: Job, outcome: Outcome): void;
   recovered(left: LeftAttempt): void;
-  storeFailed(error: StoreError): void;
+  storeFailed(error: Error): void;
+  /** Processes of a job may not be signalled. */
+  outOfReach(job: string, pids: readonly number[]): void;
+  /** The limit of open files allows only so many jobs at once. */
+  tooFewDescriptors(limit: number): void;
 }
 
 export interface SchedulerOptions {
@@ -37,6 +40,8 @@ export interface SchedulerOptions {
   /** A folder for scripts that need a file, mode 0700. */
   readonly runFolder: string;
   readonly log: SchedulerLog;
+  /** How many jobs at once the limit of open files allows. */
+  readonly maxByDescriptors: number;
   /** From 0 up to 1, for the jitter of backoffs. */
   readonly random?: () => number;
 }
@@ -52,14 +57,14 @@ export class Scheduler {
   readonly #wake = new Alarm(() => this.#kick());
   /** Every attempt that holds a slot. Null for one that an earlier run of the daemon has left. */
   readonly #live = new Map<AttemptId, AttemptRun | null>();
-  readonly #cut = { now: false };
+  readonly #ending: Ending = { stop: false, kill: false };
   #unlisten = () => {};
   #kicked = false;
   #pumping = false;
   #started = false;
-  #stopping = false;
   #idle: (() => void)[] = [];
   #lastStoreError = "";
+  #saidTooFew = false;
 
   constructor(options: SchedulerOptions) {
     this.#options = options;
@@ -88,17 +93,12 @@ export class Scheduler {
     this.#kick();
   }
 
-  /** Jobs that run now, or whose processes are being stopped. */
-  get liveCount(): number {
-    return this.#live.size;
-  }
-
   /**
    * Starts nothing more; waits `drainSec` for what runs, then stops it, to be run again by the next daemon. Resolves
    * when no process is left.
    */
   async stop(drainSec: number): Promise<void> {
-    this.#stopping = true;
+    this.#ending.stop = true;
     this.#settling.stop();
     this.#wake.clear();
     const cancelDrain = after(drainSec * 1000, () => {
@@ -107,12 +107,13 @@ export class Scheduler {
     if (this.#live.size > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
     cancelDrain();
     this.#unlisten();
+    this.#settling.stop();
     Deno.removeSignalListener("SIGCHLD", this.#childEnded);
   }
 
   /** Cuts the waiting of {@linkcode Scheduler.stop} short: kills what runs. */
   kill(): void {
-    this.#cut.now = true;
+    this.#ending.kill = true;
     this.#output.abandon();
     for (const run of this.#live.values()) {
       run?.stop("lost");
@@ -140,7 +141,7 @@ export class Scheduler {
 
   /** Looks for work in a turn of its own, once however often it is called. */
   #kick(): void {
-    if (this.#kicked || this.#stopping || !this.#started) return;
+    if (this.#kicked || this.#ending.stop || !this.#started) return;
     this.#kicked = true;
     setImmediate(() => {
       this.#kicked = false;
@@ -157,11 +158,10 @@ export class Scheduler {
         await new Promise<void>((resolve) => setImmediate(resolve));
         next = this.#store.queue.wake();
       }
-      if (next !== null && !this.#stopping) this.#wake.set(next - this.#store.now());
+      if (next !== null && !this.#ending.stop) this.#wake.set(next - this.#store.now());
     } catch (error) {
-      if (!(error instanceof StoreError)) throw error;
       this.#storeFailed(error);
-      this.#wake.set(STORE_RETRY_MS);
+      if (!this.#ending.stop) this.#wake.set(STORE_RETRY_MS);
     } finally {
       this.#pumping = false;
     }
@@ -169,7 +169,11 @@ export class Scheduler {
 
   get #hasSlot(): boolean {
     const { paused, max_job_count } = this.#store.settings.current;
-    return !this.#stopping && !paused && this.#live.size < max_job_count;
+    if (this.#ending.stop || paused || this.#live.size >= max_job_count) return false;
+    if (this.#live.size < this.#options.maxByDescriptors) return true;
+    if (!this.#saidTooFew) this.#options.log.tooFewDescriptors(this.#options.maxByDescriptors);
+    this.#saidTooFew = true;
+    return false;
   }
 
   /** Claims and starts the next job. False: there is none, or no slot. Does not await between claim and spawn. */
@@ -205,7 +209,6 @@ export class Scheduler {
         try {
           this.#store.attempts.setProcess(attempt, pid, pidStart);
         } catch (error) {
-          if (!(error instanceof StoreError)) throw error;
           this.#storeFailed(error);
         }
       },
@@ -219,11 +222,22 @@ export class Scheduler {
     await this.#persist(() =>
       this.#store.attempts.finish(capture, outcome, left, (now) => this.#decide(now, outcome))
     );
-    if (left) {
-      await run.stopLeft();
+    if (left && await run.stopLeft(this.#stopOptions(attempt, job.name))) {
       await this.#persist(() => this.#store.attempts.gone(attempt, job.id));
     }
     this.#free(attempt);
+  }
+
+  /** Processes that may not be signalled hold the name of their job, but not a slot. */
+  #stopOptions(attempt: AttemptId, job: string): StopOptions {
+    return {
+      graceMs: this.#store.settings.current.kill_grace_sec * 1000,
+      ending: this.#ending,
+      outOfReach: (pids) => {
+        this.#options.log.outOfReach(job, pids);
+        this.#free(attempt);
+      },
+    };
   }
 
   #decide(job: Job, outcome: Outcome) {
@@ -261,10 +275,9 @@ export class Scheduler {
   }
 
   async #stopLeft(left: LeftAttempt): Promise<void> {
-    const graceMs = this.#store.settings.current.kill_grace_sec * 1000;
-    await this.#leftovers.stop(left, graceMs, this.#cut);
+    const isGone = await this.#leftovers.stop(left, this.#stopOptions(left.id, left.jobName));
     await Deno.remove(`${this.#options.runFolder}/${left.id}`).catch(() => {});
-    await this.#persist(() => this.#store.attempts.gone(left.id, left.jobId));
+    if (isGone) await this.#persist(() => this.#store.attempts.gone(left.id, left.jobId));
     this.#free(left.id);
   }
 
@@ -272,19 +285,21 @@ export class Scheduler {
   async #persist(change: () => void): Promise<void> {
     for (;;) {
       try {
-        return change();
+        change();
+        this.#lastStoreError = "";
+        return;
       } catch (error) {
-        if (!(error instanceof StoreError)) throw error;
         this.#storeFailed(error);
         // Who is in a hurry to end leaves it to the next start, which finds the attempt lost.
-        if (this.#cut.now) return;
+        if (this.#ending.kill) return;
         await new Promise((resolve) => setTimeout(resolve, STORE_RETRY_MS));
       }
     }
   }
 
   /** One line for each kind of failure, not one for each try. */
-  #storeFailed(error: StoreError): void {
+  #storeFailed(thrown: unknown): void {
+    const error = thrown instanceof Error ? thrown : new Error(String(thrown));
     if (error.message === this.#lastStoreError) return;
     this.#lastStoreError = error.message;
     this.#options.log.storeFailed(error);

@@ -9,6 +9,7 @@ export class Settling {
   /** When each is due, by the monotonic clock, in that order. */
   #due = new Map<JobId, number>();
   #latest = 0;
+  #isStopped = false;
   readonly #alarm: Alarm;
   readonly #settled: (jobs: JobId[]) => void;
 
@@ -19,6 +20,7 @@ export class Settling {
 
   /** The job was closed or touched: its time begins anew. */
   add(job: JobId, settleMs: number): void {
+    if (this.#isStopped) return;
     const due = performance.now() + settleMs;
     this.#due.delete(job);
     this.#due.set(job, due);
@@ -50,7 +52,9 @@ export class Settling {
     if (jobs.length > 0) this.#settled(jobs);
   }
 
+  /** Nothing settles any more. */
   stop(): void {
+    this.#isStopped = true;
     this.#alarm.clear();
     this.#due.clear();
   }

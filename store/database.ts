@@ -6,7 +6,7 @@
  * failed commit the database counts as broken until a probe commit works, so that callers hear of a full disk at the
  * first call that can tell.
  */
-import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { DatabaseSync, type SQLOutputValue, type StatementSync } from "node:sqlite";
 import { fromSqlite, StoreError } from "./errors.ts";
 import { Room } from "./room.ts";
 import { MIGRATIONS } from "./schema.ts";
@@ -16,13 +16,54 @@ const BUSY_TIMEOUT_MS = 250;
 /** A larger file is not looked through at start: it would take longer than a second. */
 const QUICK_CHECK_BYTES = 32 * 1024 * 1024;
 
+/** What SQLite stores. */
+export type Value = string | number | null | Uint8Array;
+type Named = Record<string, Value>;
+export type Row = Record<string, SQLOutputValue>;
+
+/** A prepared statement whose errors are StoreErrors, as far as they say something about the medium. */
+export class Statement {
+  readonly #statement: StatementSync;
+
+  constructor(statement: StatementSync) {
+    this.#statement = statement;
+  }
+
+  /** The first row, or undefined. */
+  get(...parameters: Value[] | [Named]): Row | undefined {
+    try {
+      return this.#statement.get(...parameters as Value[]);
+    } catch (error) {
+      throw fromSqlite(error);
+    }
+  }
+
+  all(...parameters: Value[] | [Named]): Row[] {
+    try {
+      return this.#statement.all(...parameters as Value[]);
+    } catch (error) {
+      throw fromSqlite(error);
+    }
+  }
+
+  /** How many rows it has changed. */
+  run(...parameters: Value[] | [Named]): number {
+    try {
+      return Number(this.#statement.run(...parameters as Value[]).changes);
+    } catch (error) {
+      throw fromSqlite(error);
+    }
+  }
+}
+
 export class Database {
   readonly path: string;
   readonly #db: DatabaseSync;
   readonly #begin: StatementSync;
   readonly #commit: StatementSync;
   readonly #rollback: StatementSync;
-  readonly #probe: StatementSync;
+  readonly #probe: Statement;
+  readonly #rollbackListeners: (() => void)[] = [];
   readonly #room: Room;
   #failure: StoreError | null = null;
   #wal: Deno.FsFile | null = null;
@@ -38,14 +79,20 @@ export class Database {
       this.#check();
       // Before the first table: lets retention give space back without a whole VACUUM.
       this.#db.exec("PRAGMA auto_vacuum = INCREMENTAL");
-      this.#db.exec("PRAGMA journal_mode = WAL");
+      const mode = this.#db.prepare("PRAGMA journal_mode = WAL").get() as { journal_mode: string };
+      if (mode.journal_mode !== "wal") {
+        throw new StoreError(
+          "io",
+          "its file system has no shared memory for SQLite: use a local disk",
+        );
+      }
       this.#db.exec("PRAGMA synchronous = NORMAL");
       this.#db.exec("PRAGMA foreign_keys = ON");
       this.#begin = this.#db.prepare("BEGIN IMMEDIATE");
       this.#commit = this.#db.prepare("COMMIT");
       this.#rollback = this.#db.prepare("ROLLBACK");
       this.#migrate();
-      this.#probe = this.#db.prepare("UPDATE counter SET value = value + 1 WHERE name = 'probe'");
+      this.#probe = this.prepare("UPDATE counter SET value = value + 1 WHERE name = 'probe'");
     } catch (error) {
       throw fromSqlite(error);
     }
@@ -93,8 +140,13 @@ export class Database {
     }
   }
 
-  prepare(sql: string): StatementSync {
-    return this.#db.prepare(sql);
+  prepare(sql: string): Statement {
+    return new Statement(this.#db.prepare(sql));
+  }
+
+  /** Calls `listener` whenever a transaction was not committed. */
+  onRollback(listener: () => void): void {
+    this.#rollbackListeners.push(listener);
   }
 
   /**
@@ -111,15 +163,16 @@ export class Database {
         return result;
       } catch (error) {
         if (this.#db.isTransaction) this.#rollback.run();
+        for (const listener of this.#rollbackListeners) listener();
         throw error;
       }
     });
   }
 
   /** Runs one changing statement as a transaction of its own; returns how many rows it changed. */
-  run(statement: StatementSync, ...parameters: (string | number | null | Uint8Array)[]): number {
-    if (this.#db.isTransaction) return Number(statement.run(...parameters).changes);
-    return this.#guard(() => Number(statement.run(...parameters).changes));
+  run(statement: Statement, ...parameters: Value[]): number {
+    if (this.#db.isTransaction) return statement.run(...parameters);
+    return this.#guard(() => statement.run(...parameters));
   }
 
   #guard<T>(body: () => T): T {
@@ -139,11 +192,6 @@ export class Database {
       if (mapped instanceof StoreError && MEDIUM.has(mapped.kind)) this.#failure = mapped;
       throw mapped;
     }
-  }
-
-  /** The failure that makes the state file unusable now, or null. */
-  get failure(): StoreError | null {
-    return this.#failure;
   }
 
   /**

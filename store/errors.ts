@@ -1,15 +1,9 @@
 /** What can go wrong in the store, in the store's words. `fs/errno.ts` maps each kind to an errno. */
 export type StoreErrorKind =
-  /** No such job. */
-  | "not-found"
-  /** The name is in use. */
-  | "exists"
   /** The job has left the state in which the caller saw it. */
   | "stale"
   /** No such move exists. */
   | "forbidden"
-  /** Larger than a limit allows. */
-  | "too-large"
   /** The file system of the state file is full. */
   | "full"
   /** The state file cannot be written. */

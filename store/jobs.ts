@@ -233,8 +233,13 @@ export class Jobs {
     this.purgeIfRemoved(id);
   }
 
+  /** What cannot be purged now, on a full disk, is purged when the next daemon starts. */
   purgeIfRemoved(id: JobId): void {
-    if (this.byId(id)?.state === "removed") this.purge(id);
+    try {
+      if (this.byId(id)?.state === "removed") this.purge(id);
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
+    }
   }
 
   isRetained(id: JobId): boolean {

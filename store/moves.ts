@@ -80,7 +80,7 @@ export class Moves {
     }
     this.#db.transaction(() => {
       const { sec, nsec } = timestamp(this.#now());
-      const { changes } = this.#move.run({
+      const changes = this.#move.run({
         id: job.id,
         from: job.state,
         to,
@@ -92,7 +92,7 @@ export class Moves {
         s: sec,
         ns: nsec,
       });
-      if (Number(changes) !== 1) {
+      if (changes !== 1) {
         throw new StoreError("stale", `job ${job.id} has left ${job.state}`);
       }
       this.#jobs.directoryChanged(job.state, to);
@@ -133,7 +133,12 @@ export class Moves {
    */
   doubt(id: JobId, reason: string | null): void {
     if (reason === null) this.#doubts.delete(id);
-    else this.#doubts.set(id, reason);
+    else if (this.#jobs.byId(id)?.state !== "removed") this.#doubts.set(id, reason);
+  }
+
+  /** The reason for which a script's text is not what was meant, or undefined. */
+  doubtOf(id: JobId): string | undefined {
+    return this.#doubts.get(id);
   }
 
   /** Why a pending job must not run, or null. */
@@ -154,9 +159,9 @@ export class Moves {
       if (replaced !== undefined) this.#removeRow(replaced, attempt);
       return this.#jobs.insert(job);
     });
-    this.#jobs.countChanged(replaced === undefined ? 1 : 0);
+    this.#jobs.countChanged(1);
     this.#jobs.directoryChanged("pending");
-    this.#cancel(attempt);
+    if (replaced !== undefined) this.#forgotten(replaced, attempt);
     return created;
   }
 
@@ -164,12 +169,17 @@ export class Moves {
   remove(job: Job): void {
     const attempt = this.#attemptOf(job.id);
     this.#db.transaction(() => this.#removeRow(job, attempt));
+    this.#forgotten(job, attempt);
+  }
+
+  /** After the commit that has removed it. */
+  #forgotten(job: Job, attempt: AttemptId | undefined): void {
+    this.#doubts.delete(job.id);
     this.#jobs.countChanged(-1);
     this.#cancel(attempt);
   }
 
   #removeRow(job: Job, attempt: AttemptId | undefined): void {
-    this.#doubts.delete(job.id);
     this.#jobs.directoryChanged(job.state);
     if (attempt === undefined && !this.#jobs.isRetained(job.id)) this.#delete.run(job.id);
     else this.move(job, "removed");
@@ -186,10 +196,9 @@ export class Moves {
       const renamed = this.#jobs.require(job.id);
       if (wasDraft || isDraft(name)) this.#enter(renamed);
     });
-    if (replaced !== undefined) this.#jobs.countChanged(-1);
-    this.#cancel(attempt);
-    if (wasDraft) this.#changes.emit({ kind: "queued" });
-    else this.#queue.settle(job.id);
+    if (replaced !== undefined) this.#forgotten(replaced, attempt);
+    if (!wasDraft) this.#queue.settle(job.id);
+    this.#changes.emit({ kind: "queued" });
   }
 
   /** The job's times have changed: what has been submitted gets its new place, what has not settles anew. */

@@ -61,6 +61,8 @@ export class Queue {
     };
     this.#seq = value;
     this.#reserved = value;
+    // What was stored in a transaction that did not happen has to be stored again.
+    db.onRollback(() => this.#reserved = 0);
   }
 
   /**

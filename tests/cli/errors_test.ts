@@ -126,6 +126,12 @@ Deno.test("cli: a state file that cannot be used, and the knob that names it", a
       at("XDG_DATA_HOME"),
     );
     assert.deepEqual(await Array.fromAsync(Deno.readDir(mountpoint)), [], "nothing was made in it");
+    await Deno.symlink(`${mountpoint}/x.db`, `${folder}/link.db`);
+    refused(
+      await qj(["--state-file", `${folder}/link.db`, mountpoint]),
+      1,
+      /it is inside the mountpoint/,
+    );
     await Deno.writeTextFile(path, "this is no database, whatever its name says\n".repeat(200));
     refused(
       await qj(["--state-file", path, mountpoint]),

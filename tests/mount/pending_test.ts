@@ -286,3 +286,19 @@ Deno.test("pending: a listing shows each entry that stays exactly once, whatever
   } while (churning);
   await until("the end of the churn", () => !churning);
 });
+
+Deno.test("pending: after a failed append no later one makes the script whole again", async () => {
+  await using qj = await Qj.start({ settings: { max_script_bytes: 60 } });
+  await qj.sh(`
+    echo 'echo A' > pending/.x; printf %0100d 1 >> pending/.x; echo 'echo C' >> pending/.x
+    mv pending/.x pending/x
+    echo 'echo A' > pending/.y; printf %0100d 1 >> pending/.y; touch pending/.y; mv pending/.y pending/y`);
+  for (const name of ["x", "y"]) {
+    assert.match(
+      await qj.in("failed", name),
+      /^\[System Error\]: not run: writing the script failed/,
+    );
+  }
+  await qj.sh("mv failed/x pending/.x; echo 'echo whole' > pending/.x; mv pending/.x pending/x");
+  assert.match(await qj.in("complete", "x"), /\nwhole\n$/);
+});

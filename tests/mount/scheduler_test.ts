@@ -1,5 +1,6 @@
 /** Limits, order, timeouts, retries and output. */
 import assert from "node:assert/strict";
+import { DatabaseSync } from "node:sqlite";
 import { isAlive } from "./helpers.ts";
 import { exists, Qj, until } from "./qj.ts";
 
@@ -212,4 +213,24 @@ Deno.test("scheduler: changes nothing outside what jobs do", async () => {
   assert.deepEqual(names.sort(), ["mnt", "state"]);
   const { stdout } = await qj.sh("stat -c %a ../state ../state/*");
   assert.deepEqual([...new Set(stdout.trim().split("\n"))].sort(), ["600", "700"]);
+});
+
+Deno.test("scheduler: output is whole though the state file was locked when the job ended", async () => {
+  await using qj = await Qj.start();
+  await qj.submit(
+    "a",
+    "until [ -e go ]; do sleep 0.02; done; head -c 400000 /dev/zero | tr '\\0' x; echo END",
+  );
+  await qj.in("active", "a");
+  const other = new DatabaseSync(qj.stateFile);
+  other.exec("BEGIN IMMEDIATE");
+  await Deno.writeTextFile(`${qj.folder}/go`, "");
+  await qj.logged(/the state file cannot be changed, will try again/);
+  // Longer than the patience with a pipe that stays open.
+  await new Promise((resolve) => setTimeout(resolve, 2500));
+  other.exec("ROLLBACK");
+  other.close();
+  const log = await qj.in("complete", "a");
+  assert.match(log.slice(-10), /xEND\n$/);
+  assert.equal(log.split("\n")[1]!.length, 400_003);
 });

@@ -142,3 +142,13 @@ Deno.test("shutdown: a damaged state file refuses the start and leaves no mount"
   );
   assert.equal(qj.isMounted, false);
 });
+
+Deno.test("shutdown: a script that was just emptied to be written anew keeps its old text", async () => {
+  await using qj = await Qj.start({ settings: { paused: true } });
+  await qj.submit("a", "echo old");
+  using writer = await Deno.open(qj.path("pending", "a"), { write: true, truncate: true });
+  assert.equal((await writer.stat()).size, 0);
+  assert.equal(await qj.end(), 0);
+  await qj.restart();
+  assert.equal(await Deno.readTextFile(qj.path("pending", "a")), "echo old");
+});

@@ -28,7 +28,7 @@ class Target {
       this.#tell?.();
     },
     failed: (error) => {
-      this.failures.push(error.message);
+      this.failures.push((error as Error).message);
       this.#tell?.();
     },
   });

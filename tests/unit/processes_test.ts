@@ -29,8 +29,8 @@ Deno.test("startTicks() is null for a process that is gone", () => {
 });
 
 Deno.test("signal() says whether there is such a process", () => {
-  assert.equal(signal(Deno.pid, 0), true);
-  assert.equal(signal(2 ** 30, 0), false);
+  assert.equal(signal(Deno.pid, 0), "sent");
+  assert.equal(signal(2 ** 30, 0), "gone");
 });
 
 /** Runs `body` beside a shell with a child in a session of its own; both have a token in their environment. */

@@ -11,7 +11,6 @@ export interface Listed {
 
 export type Answer =
   | { readonly kind: "error"; readonly errno: number }
-  | { readonly kind: "none" }
   | { readonly kind: "entry"; readonly entry: Entry }
   | { readonly kind: "attr"; readonly attr: Attr; readonly timeoutSec: number }
   | { readonly kind: "open"; readonly fh: number }
@@ -59,10 +58,6 @@ export class RecorderSink implements ReplySink {
 
   error(errno: number): boolean {
     return this.#record({ kind: "error", errno });
-  }
-
-  none(): void {
-    this.#record({ kind: "none" });
   }
 
   entry(entry: Entry): boolean {

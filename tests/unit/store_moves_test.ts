@@ -151,7 +151,7 @@ storeTest("renamePending() begins the time to settle anew", (f) => {
   const { id } = f.written("x");
   f.heard.length = 0;
   f.store.moves.renamePending(f.job("x"), "y", undefined);
-  assert.deepEqual(f.heard, [{ kind: "settle", job: id }]);
+  assert.deepEqual(f.heard, [{ kind: "settle", job: id }, { kind: "queued" }]);
   assert.equal(f.job("y").phase, "open");
 });
 
