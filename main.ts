@@ -88,13 +88,16 @@ async function serve(options: Options): Promise<number> {
   } finally {
     await session.close();
   }
-  const aborted = end === "unmounted" && mountAt(mountpoint) !== undefined;
-  if (aborted) await detach(mountpoint, libc);
+  // libfuse leaves the mount of a connection that was aborted; it may also fail to unmount, and does not tell.
+  const isLeft = mountAt(mountpoint) !== undefined;
+  if (isLeft) await detach(mountpoint, libc);
   store.close();
   lock.close();
-  if (aborted) log.error("the connection to the kernel was aborted");
+  if (isLeft && end === "unmounted") log.error("the connection to the kernel was aborted");
+  const isStuck = mountAt(mountpoint) !== undefined;
+  if (isStuck) log.error(`cannot unmount ${JSON.stringify(mountpoint)}: use umount -l as root`);
   await flushLog();
-  return aborted ? 1 : 0;
+  return isStuck || (isLeft && end === "unmounted") ? 1 : 0;
 }
 
 function onUnexpected(handle: (reason: string) => void): void {
