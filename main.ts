@@ -55,10 +55,13 @@ async function serve(options: Options): Promise<number> {
     throw unreadable(state, error);
   }
   const session = new Session(libfuse, libc, fileSystem, { mountpoint, mountOptions });
+  const mountId = mountAt(mountpoint)?.id;
+  const isMounted = () => mountId !== undefined && mountAt(mountpoint)?.id === mountId;
   // Whatever goes wrong from here on must not leave a dead mount behind.
   onUnexpected((reason) => {
     log.error(`stopped by a bug in qj: ${JSON.stringify(reason)}`);
-    void detach(mountpoint, libc).then(flushLog).finally(() => Deno.exit(1));
+    const detached = isMounted() ? detach(mountpoint, libc) : Promise.resolve();
+    void detached.then(flushLog).finally(() => Deno.exit(1));
   });
 
   let stopping: Promise<void> | undefined;
@@ -89,12 +92,12 @@ async function serve(options: Options): Promise<number> {
     await session.close();
   }
   // libfuse leaves the mount of a connection that was aborted; it may also fail to unmount, and does not tell.
-  const isLeft = mountAt(mountpoint) !== undefined;
+  const isLeft = isMounted();
   if (isLeft) await detach(mountpoint, libc);
   store.close();
   lock.close();
   if (isLeft && end === "unmounted") log.error("the connection to the kernel was aborted");
-  const isStuck = mountAt(mountpoint) !== undefined;
+  const isStuck = isMounted();
   if (isStuck) log.error(`cannot unmount ${JSON.stringify(mountpoint)}: use umount -l as root`);
   await flushLog();
   return isStuck || (isLeft && end === "unmounted") ? 1 : 0;

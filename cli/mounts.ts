@@ -1,6 +1,8 @@
 /** Mounts as the kernel lists them. */
 
 export interface Mount {
+  /** Unique while the mount lasts. */
+  readonly id: string;
   readonly mountpoint: string;
   /** For example "fuse.qj". */
   readonly type: string;
@@ -16,6 +18,7 @@ export function parseMounts(mountinfo: string): Mount[] {
   return mountinfo.split("\n").filter(Boolean).map((line) => {
     const [left = "", right = ""] = line.split(" - ");
     return {
+      id: left.split(" ")[0] ?? "",
       mountpoint: unescapeOctal(left.split(" ")[4] ?? ""),
       type: right.split(" ")[0] ?? "",
     };

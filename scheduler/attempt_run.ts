@@ -16,6 +16,9 @@ const PIPE_CLOSE_MS = 1000;
 /** How long what is left of an attempt may hold the pipe after it was told to end, before reading stops, in ms. */
 const PIPE_LEFT_MS = 200;
 
+/** Storing that takes longer than this in ms had to wait for the state file. */
+const STALL_MS = 200;
+
 export type StopReason = "timeout" | "cancelled" | "lost";
 
 export interface RunOptions {
@@ -46,9 +49,10 @@ export class AttemptRun {
   #ended = false;
   /** What cancels the timers of this run. */
   readonly #timers: (() => void)[] = [];
-  /** Reads of the pipe so far, and whether one waits for something to come. */
-  #reads = 0;
+  /** Whether a read of the pipe waits for something to come. */
   #isReading = false;
+  /** When storing output last had to wait for the state file, by the monotonic clock. */
+  #stalledUntil = -Infinity;
 
   constructor(claim: Claim, options: RunOptions) {
     this.claim = claim;
@@ -135,19 +139,24 @@ export class AttemptRun {
   async #copy(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<void> {
     try {
       for (;;) {
-        this.#reads++;
         this.#isReading = true;
         const { value, done } = await reader.read();
         this.#isReading = false;
         if (done) return;
+        const before = performance.now();
         await this.#options.output.add(this.claim.capture, value);
+        const now = performance.now();
+        if (now - before > STALL_MS) this.#stalledUntil = now;
       }
     } catch {
       // The read was cancelled.
     }
   }
 
-  /** Reads what is in the pipe to its end, or until nothing has come for a while. Storing may take as long as it likes. */
+  /**
+   * Reads what is in the pipe to its end, or for as long as `patienceMs` says: who goes on printing after the end is not
+   * listened to for ever. The time in which nothing can be stored does not count.
+   */
   async #readRest(
     reader: ReadableStreamDefaultReader<Uint8Array>,
     copied: Promise<void>,
@@ -155,12 +164,12 @@ export class AttemptRun {
   ): Promise<void> {
     const ended = copied.then(() => true);
     for (;;) {
-      const reads = this.#reads;
       const [cancel, late] = deadline(patienceMs);
       const isAtEnd = await Promise.race([ended, late]);
       cancel();
       if (isAtEnd) return;
-      if (this.#isReading && this.#reads === reads) await reader.cancel().catch(() => {});
+      const hadItsTime = performance.now() - this.#stalledUntil >= patienceMs;
+      if (this.#isReading && hadItsTime) await reader.cancel().catch(() => {});
     }
   }
 

@@ -133,3 +133,14 @@ Deno.test("active: an orphan of one job is not lost sight of when another job en
   await qj.in("complete", "a");
   await until("the end of the orphan", () => !isAlive(pid));
 });
+
+Deno.test("active: what goes on printing after the end does not hold the job", async () => {
+  await using qj = await Qj.start({ settings: { kill_grace_sec: 0.3 } });
+  await qj.submit(
+    "a",
+    "(trap '' TERM; echo up > up; while :; do echo x; sleep 0.05; done) & until [ -e up ]; do sleep 0.02; done",
+  );
+  await qj.in("complete", "a");
+  await qj.submit("b", "setsid env -i sh -c 'while :; do echo s; sleep 0.1; done' & echo done");
+  assert.match(await qj.in("complete", "b"), /\ndone\n/);
+});

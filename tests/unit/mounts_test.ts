@@ -5,13 +5,13 @@ function line(mountpoint: string, type: string, options = "master:1"): string {
   return `36 35 98:0 / ${mountpoint} rw,noatime ${options}${options && " "}- ${type} qj rw\n`;
 }
 
-Deno.test("parseMounts() reads mountpoint and type", () => {
+Deno.test("parseMounts() reads id, mountpoint and type", () => {
   const text = line("/", "ext4") + line("/mnt/q", "fuse.qj", "") +
     line("/x", "tmpfs", "shared:2 master:1");
   assert.deepEqual(parseMounts(text), [
-    { mountpoint: "/", type: "ext4" },
-    { mountpoint: "/mnt/q", type: "fuse.qj" },
-    { mountpoint: "/x", type: "tmpfs" },
+    { id: "36", mountpoint: "/", type: "ext4" },
+    { id: "36", mountpoint: "/mnt/q", type: "fuse.qj" },
+    { id: "36", mountpoint: "/x", type: "tmpfs" },
   ]);
   assert.deepEqual(parseMounts(""), []);
 });
@@ -26,7 +26,7 @@ for (
 ) {
   Deno.test(`parseMounts() reads the mountpoint ${JSON.stringify(path)}`, () => {
     assert.deepEqual(parseMounts(line(escaped(path), "fuse.qj")), [
-      { mountpoint: path, type: "fuse.qj" },
+      { id: "36", mountpoint: path, type: "fuse.qj" },
     ]);
   });
 }
