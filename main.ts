@@ -38,7 +38,7 @@ async function serve(options: Options): Promise<number> {
   const { store, lock, runFolder } = await openState(state, mountpoint);
   // A working directory inside the mountpoint would keep it busy.
   Deno.chdir("/");
-  const fileSystem = new FileSystem(store, fileSystemLog);
+  const fileSystem = new FileSystem(store, fileSystemLog, denoJson.version);
   const mountOptions = ["fsname=qj", "subtype=qj", "default_permissions", "nosuid", "nodev"];
   if (options.allowOther) mountOptions.push("allow_other");
   const scheduler = new Scheduler({
@@ -54,6 +54,20 @@ async function serve(options: Options): Promise<number> {
   } catch (error) {
     throw unreadable(state, error);
   }
+  let stopping: Promise<void> | undefined;
+  const stop = () => stopping ??= scheduler.stop(0).then(() => session.stop());
+  const onSignal = () => {
+    if (stopping === undefined) log.info("stopping; a second signal kills what still runs");
+    else scheduler.kill();
+    void stop();
+  };
+  // Before the mount: who sees it may send one at once.
+  for (const name of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(name, onSignal);
+  // Under nohup, and as a service, a hangup means nothing. The runtime has replaced the disposition that nohup sets, so
+  // what tells is whether there is a terminal to hang up.
+  const hasTerminal = Deno.stdin.isTerminal() || Deno.stderr.isTerminal();
+  Deno.addSignalListener("SIGHUP", () => hasTerminal && onSignal());
+
   const session = new Session(libfuse, libc, fileSystem, { mountpoint, mountOptions });
   const mountId = mountAt(mountpoint)?.id;
   const isMounted = () => mountId !== undefined && mountAt(mountpoint)?.id === mountId;
@@ -63,19 +77,6 @@ async function serve(options: Options): Promise<number> {
     const detached = isMounted() ? detach(mountpoint, libc) : Promise.resolve();
     void detached.then(flushLog).finally(() => Deno.exit(1));
   });
-
-  let stopping: Promise<void> | undefined;
-  const stop = () => stopping ??= scheduler.stop(0).then(() => session.stop());
-  const onSignal = () => {
-    if (stopping === undefined) log.info("stopping; a second signal kills what still runs");
-    else scheduler.kill();
-    void stop();
-  };
-  for (const name of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(name, onSignal);
-  // Under nohup, and as a service, a hangup means nothing. The runtime has replaced the disposition that nohup sets, so
-  // what tells is whether there is a terminal to hang up.
-  const hasTerminal = Deno.stdin.isTerminal() || Deno.stderr.isTerminal();
-  Deno.addSignalListener("SIGHUP", () => hasTerminal && onSignal());
 
   scheduler.start();
   log.info(`mounted on ${JSON.stringify(mountpoint)}, jobs in ${JSON.stringify(store.db.path)}`);

@@ -10,6 +10,9 @@ const INSTALL_FUSE = "install the package fuse3 (Debian, Ubuntu: apt-get install
 /** The type of qj's mounts, in /proc/mounts and for umount. */
 export const MOUNT_TYPE = "fuse.qj";
 
+/** A name that nothing has, and that the kernel does not remember as such. */
+const NO_NAME = ".qj-is-there";
+
 /** What the kernel and the system must have. */
 export async function checkSystem(allowOther: boolean): Promise<void> {
   if (!await exists("/dev/fuse")) {
@@ -88,6 +91,7 @@ async function resolveMountpoint(given: string, libc: LibcSymbols): Promise<stri
   try {
     const path = await Deno.realPath(given);
     await Deno.stat(path);
+    if (mountAt(path)?.type === MOUNT_TYPE) await askDaemon(path);
     return path;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) {
@@ -100,6 +104,15 @@ async function resolveMountpoint(given: string, libc: LibcSymbols): Promise<stri
   const path = await resolveParent(given);
   await detachStale(path, libc);
   return path;
+}
+
+/** Throws ENOTCONN for a mount whose daemon is gone: what the kernel remembers of the mountpoint itself does not tell. */
+async function askDaemon(path: string): Promise<void> {
+  try {
+    await Deno.lstat(`${path}/${NO_NAME}`);
+  } catch (error) {
+    if (isNotConnected(error)) throw error;
+  }
 }
 
 function isNotConnected(error: unknown): boolean {

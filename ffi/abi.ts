@@ -144,6 +144,7 @@ export const LOWLEVEL_OPS = {
   listxattr: 216,
   removexattr: 224,
   create: 240,
+  poll: 280,
   forget_multi: 304,
   readdirplus: 328,
   lseek: 344,
@@ -179,6 +180,9 @@ export const STATVFS = {
 
 /** `struct pollfd`, and the events that the session loop looks at. */
 export const POLLFD = { size: 8, fd: 0, events: 4, revents: 6, POLLIN: 0x1 } as const;
+
+/** A message that the kernel has not asked for: linux/fuse.h, `struct fuse_out_header` with the code as its error. */
+export const NOTIFICATION = { size: 16, length: 0, code: 4, incrementEpoch: 8 } as const;
 
 /** Writes a 64-bit integer that a number holds exactly (negative ones too) without making a BigInt. */
 export function putInt64(view: DataView, offset: number, value: number): void {

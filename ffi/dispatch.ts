@@ -5,12 +5,12 @@
  * The callbacks run re-entrantly on the JavaScript thread, inside `fuse_session_process_buf`. Names, data and
  * `fuse_file_info` are libfuse's and gone after the callback. Operations that are left unset make the kernel do what it
  * does without them for as long as the mount lives: `access` (modes are checked by `default_permissions`), locks (local
- * ones work), `ioctl`, `fallocate`, `copy_file_range` and `lseek` (programs fall back), `poll` (always ready).
+ * ones work), `ioctl`, `fallocate`, `copy_file_range` and `lseek` (programs fall back).
  */
 import { constants } from "node:os";
 import { FILE_INFO, LOWLEVEL_OPS, SET_ATTR, type StatLayout } from "./abi.ts";
 import { LibfuseSink, type SinkBuffers } from "./libfuse_sink.ts";
-import type { AttrChange, Name, Operations, Result } from "./operations.ts";
+import type { AttrChange, Name, Operations, PollHandle, Result } from "./operations.ts";
 import { Reply } from "./reply.ts";
 
 const { EIO } = constants.errno;
@@ -78,6 +78,8 @@ export class Dispatcher {
   readonly #shared: SinkBuffers;
   readonly #callbacks: Callback[] = [];
   readonly #unanswered = new Set<Promise<void>>();
+  /** Makes a handle of libfuse's; set by the session before the first request. */
+  pollHandle: (pointer: Pointer) => PollHandle | null = () => null;
 
   constructor(operations: Operations, shared: SinkBuffers) {
     this.#operations = operations;
@@ -113,20 +115,26 @@ export class Dispatcher {
   /** Runs a handler and sees to it that its request is answered once, whatever it does. */
   #answer(req: Pointer, operation: string, handler: (reply: Reply) => Result): void {
     const reply = new Reply(new LibfuseSink(this.#shared, req));
+    const since = performance.now();
     try {
       const result = handler(reply);
-      if (result instanceof Promise) {
-        const answered = result.then(
-          () => this.#settle(reply, operation),
-          (error) => this.#fail(reply, operation, error),
-        ).finally(() => this.#unanswered.delete(answered));
-        this.#unanswered.add(answered);
-      } else {
-        this.#settle(reply, operation);
-      }
+      if (result instanceof Promise) return this.#answerLater(reply, operation, since, result);
+      this.#settle(reply, operation);
     } catch (error) {
       this.#fail(reply, operation, error);
     }
+    this.#operations.answered(operation, performance.now() - since);
+  }
+
+  #answerLater(reply: Reply, operation: string, since: number, result: Promise<void>): void {
+    const answered = result.then(
+      () => this.#settle(reply, operation),
+      (error) => this.#fail(reply, operation, error),
+    ).finally(() => {
+      this.#unanswered.delete(answered);
+      this.#operations.answered(operation, performance.now() - since);
+    });
+    this.#unanswered.add(answered);
   }
 
   #settle(reply: Reply, operation: string): void {
@@ -151,6 +159,7 @@ export class Dispatcher {
     this.#registerNames(o);
     this.#registerAttributes(o);
     this.#registerFiles(o);
+    this.#registerPoll(o);
     this.#registerDirectories(o);
   }
 
@@ -328,6 +337,17 @@ export class Dispatcher {
       ["pointer", "u64", "i32", "pointer"],
       (req, ino, _data, fi) =>
         this.#answer(req, "fsync", (r) => o.fsync(r, Number(ino), readFh(fi) ?? 0)),
+    );
+  }
+
+  #registerPoll(o: Operations): void {
+    this.#set(
+      LOWLEVEL_OPS.poll,
+      ["pointer", "u64", "pointer", "pointer"],
+      (req, ino, fi, pointer) => {
+        const handle = pointer === null ? null : this.pollHandle(pointer);
+        this.#answer(req, "poll", (r) => o.poll(r, Number(ino), readFh(fi) ?? 0, handle));
+      },
     );
   }
 

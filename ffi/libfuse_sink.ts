@@ -4,6 +4,7 @@
  */
 import { entryParamLayout, FILE_INFO, FUSE_CTX, hostStatLayout, putInt64, STATVFS } from "./abi.ts";
 import { encodeEntry, encodeStat, encodeStatvfs } from "./encode.ts";
+import { Interrupts } from "./interrupts.ts";
 import type { LibfuseSymbols } from "./libfuse.ts";
 import type { Attr, Caller, Entry, FileSystemStat } from "./operations.ts";
 import type { DirectoryWriter, ReplySink } from "./reply.ts";
@@ -33,8 +34,11 @@ export class SinkBuffers {
   readonly statvfs = new Scratch(STATVFS.size);
   readonly name = new Uint8Array(NAME_BUFFER);
 
+  readonly interrupts: Interrupts;
+
   constructor(lib: LibfuseSymbols) {
     this.lib = lib;
+    this.interrupts = new Interrupts(lib);
   }
 
   fillEntry(entry: Entry): Uint8Array<ArrayBuffer> {
@@ -148,6 +152,18 @@ export class LibfuseSink implements ReplySink {
 
   xattrSize(size: number): boolean {
     return this.#shared.lib.fuse_reply_xattr(this.#req, BigInt(size)) === 0;
+  }
+
+  poll(revents: number): boolean {
+    return this.#shared.lib.fuse_reply_poll(this.#req, revents) === 0;
+  }
+
+  onInterrupt(listener: () => void): void {
+    this.#shared.interrupts.listen(this.#req, listener);
+  }
+
+  forgetInterrupt(): void {
+    this.#shared.interrupts.forget(this.#req);
   }
 
   directory(size: number, plus: boolean): LibfuseDirectory {

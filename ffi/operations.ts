@@ -72,7 +72,29 @@ export type Name = string | null;
 
 export type Result = void | Promise<void>;
 
+/** Somebody waits in poll(2), select(2) or epoll for a file to change. One use: either of the two, once. */
+export interface PollHandle {
+  /** The file may be ready: the kernel asks again. */
+  notify(): void;
+  /** Nobody waits any more. */
+  drop(): void;
+}
+
+/** What the kernel keeps of earlier answers, for as long as their timeouts say, and how to take it back. */
+export interface KernelCache {
+  /** False: the kernel is too old for {@linkcode KernelCache.forgetNames}. */
+  readonly canForgetNames: boolean;
+  /** From now on the kernel asks again for every name. Both may be called before the answer to a request. */
+  forgetNames(): void;
+  /** From now on the kernel asks again for the attributes of an inode. */
+  forgetAttributes(ino: number): void;
+}
+
 export interface Operations {
+  /** The file system is mounted; no request has come yet. */
+  mounted(cache: KernelCache): void;
+  /** A request has been answered, `ms` milliseconds after it was read. */
+  answered(operation: string, ms: number): void;
   lookup(reply: Reply, parent: number, name: Name): Result;
   /** `fh` is undefined when the call does not come with an open file. */
   getattr(reply: Reply, ino: number, fh: number | undefined): Result;
@@ -97,6 +119,8 @@ export interface Operations {
   flush(reply: Reply, ino: number, fh: number): Result;
   release(reply: Reply, ino: number, fh: number): Result;
   fsync(reply: Reply, ino: number, fh: number): Result;
+  /** `handle`: to be told when the file becomes ready, or null when nobody waits for that. */
+  poll(reply: Reply, ino: number, fh: number, handle: PollHandle | null): Result;
   opendir(reply: Reply, ino: number): Result;
   readdir(reply: Reply, ino: number, offset: number, size: number, plus: boolean): Result;
   fsyncdir(reply: Reply, ino: number): Result;

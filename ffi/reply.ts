@@ -27,19 +27,32 @@ export interface ReplySink {
   data(bytes: Uint8Array): boolean;
   statfs(stat: FileSystemStat): boolean;
   xattrSize(size: number): boolean;
+  /** `revents` as poll(2) has them. */
+  poll(revents: number): boolean;
   directory(size: number, plus: boolean): DirectoryWriter;
   /** Answers with what the writer of {@linkcode ReplySink.directory} holds. */
   sendDirectory(writer: DirectoryWriter): boolean;
   caller(): Caller;
+  /** Calls `listener` if a signal interrupts the caller before the answer. At most one. */
+  onInterrupt(listener: () => void): void;
+  /** The answer comes now: the listener must not be called any more. */
+  forgetInterrupt(): void;
 }
 
-/** The one answer to a request. Every method but `caller` and `directory` uses it up. */
+/** The one answer to a request. Every method but `caller`, `directory` and `onInterrupt` uses it up. */
 export class Reply {
   #used = false;
   readonly #sink: ReplySink;
+  #listens = false;
 
   constructor(sink: ReplySink) {
     this.#sink = sink;
+  }
+
+  /** Calls `listener` if a signal interrupts the caller before the answer: then it wants EINTR. At most one. */
+  onInterrupt(listener: () => void): void {
+    this.#listens = true;
+    this.#sink.onInterrupt(listener);
   }
 
   get used(): boolean {
@@ -54,6 +67,7 @@ export class Reply {
   #use(): ReplySink {
     if (this.#used) throw new Error("a request was answered twice");
     this.#used = true;
+    if (this.#listens) this.#sink.forgetInterrupt();
     return this.#sink;
   }
 
@@ -95,6 +109,11 @@ export class Reply {
 
   statfs(stat: FileSystemStat): void {
     this.#use().statfs(stat);
+  }
+
+  /** What is ready, as poll(2) has it in `revents`. */
+  poll(revents: number): void {
+    this.#use().poll(revents);
   }
 
   /** The value of an extended attribute, or its size when the caller asked with `size` 0; `errnoTooSmall` when it is larger. */

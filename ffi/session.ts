@@ -11,8 +11,10 @@ import { constants } from "node:os";
 import { setImmediate } from "node:timers";
 import { FUSE_ARGS, FUSE_BUF, LIBFUSE_VERSION, LOWLEVEL_OPS, POLLFD } from "./abi.ts";
 import { Dispatcher } from "./dispatch.ts";
+import type { Interrupts } from "./interrupts.ts";
 import { cString, type LibcSymbols, type Libfuse } from "./libfuse.ts";
 import { SinkBuffers } from "./libfuse_sink.ts";
+import { Notifier } from "./notifier.ts";
 import type { Operations } from "./operations.ts";
 
 const { EAGAIN, EINTR } = constants.errno;
@@ -65,6 +67,8 @@ export class Session {
   readonly #lib: Libfuse;
   readonly #libc: LibcSymbols;
   readonly #dispatcher: Dispatcher;
+  readonly #interrupts: Interrupts;
+  readonly #notifier: Notifier;
   readonly #args: Args;
   readonly #buf = new Uint8Array(FUSE_BUF.size);
   readonly #bufView = new DataView(this.#buf.buffer);
@@ -79,7 +83,9 @@ export class Session {
   constructor(lib: Libfuse, libc: LibcSymbols, operations: Operations, options: SessionOptions) {
     this.#lib = lib;
     this.#libc = libc;
-    this.#dispatcher = new Dispatcher(operations, new SinkBuffers(lib.symbols));
+    const buffers = new SinkBuffers(lib.symbols);
+    this.#interrupts = buffers.interrupts;
+    this.#dispatcher = new Dispatcher(operations, buffers);
     this.#args = new Args(["qj", "-o", options.mountOptions.join(",")]);
     this.#se = this.#newSession();
     if (this.#se === null) {
@@ -94,6 +100,10 @@ export class Session {
     this.#wakeFd = libc.eventfd(0, EVENTFD_FLAGS);
     const fd = lib.symbols.fuse_session_fd(this.#se);
     libc.fcntl(fd, F_SETFL, libc.fcntl(fd, F_GETFL, 0) | O_NONBLOCK);
+    const { symbols } = lib;
+    this.#notifier = new Notifier({ lib: symbols, libc, session: this.#se, fd });
+    this.#dispatcher.pollHandle = (pointer) => this.#notifier.pollHandle(pointer);
+    operations.mounted(this.#notifier);
     const polls = new DataView(this.#pollFds.buffer);
     [fd, this.#wakeFd].forEach((pollFd, i) => {
       polls.setInt32(i * POLLFD.size + POLLFD.fd, pollFd, true);
@@ -178,11 +188,13 @@ export class Session {
     if (this.#closed) return;
     this.#closed = true;
     await this.#dispatcher.answered();
+    await this.#notifier.close();
     this.#lib.symbols.fuse_session_unmount(this.#se);
     this.#lib.symbols.fuse_session_destroy(this.#se);
     this.#freeBuffer();
     this.#libc.close(this.#wakeFd);
     this.#dispatcher.close();
+    this.#interrupts.close();
     this.#se = null;
   }
 }

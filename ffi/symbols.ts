@@ -54,6 +54,19 @@ export const LIBFUSE_SYMBOLS = {
   fuse_reply_statfs: { parameters: ["pointer", "buffer"], result: "i32" },
   /** int fuse_reply_xattr(fuse_req_t req, size_t count) */
   fuse_reply_xattr: { parameters: ["pointer", "usize"], result: "i32" },
+  /** int fuse_reply_poll(fuse_req_t req, unsigned revents) */
+  fuse_reply_poll: { parameters: ["pointer", "u32"], result: "i32" },
+  /** void fuse_req_interrupt_func(fuse_req_t req, void (*func)(fuse_req_t req, void *data), void *data) */
+  fuse_req_interrupt_func: { parameters: ["pointer", "function", "pointer"], result: "void" },
+  /** void fuse_pollhandle_destroy(struct fuse_pollhandle *ph) */
+  fuse_pollhandle_destroy: { parameters: ["pointer"], result: "void" },
+  /** int fuse_lowlevel_notify_poll(struct fuse_pollhandle *ph) */
+  fuse_lowlevel_notify_poll: { parameters: ["pointer"], result: "i32", nonblocking: true },
+  /** int fuse_lowlevel_notify_inval_inode(struct fuse_session *se, fuse_ino_t ino, off_t off, off_t len) */
+  fuse_lowlevel_notify_inval_inode: {
+    parameters: ["pointer", "u64", "i64", "i64"],
+    result: "i32",
+  },
   /** size_t fuse_add_direntry(fuse_req_t req, char *buf, size_t bufsize, const char *name, const struct stat *stbuf, off_t off) */
   fuse_add_direntry: {
     parameters: ["pointer", "buffer", "usize", "buffer", "buffer", "i64"],

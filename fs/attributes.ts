@@ -1,8 +1,18 @@
 /** From the rows of the store to what stat shows. */
-import type { Attr, Entry } from "../ffi/operations.ts";
+import type { Attr } from "../ffi/operations.ts";
+import type { Attempt } from "../store/history.ts";
 import { type Job, type ListedState, timestamp } from "../store/job.ts";
 import type { Store } from "../store/store.ts";
-import { DIRECTORY_INO, logIno, ROOT_INO, scriptIno } from "./ino.ts";
+import {
+  attemptIno,
+  DIRECTORY_INO,
+  jobIno,
+  type JobNode,
+  JOBS_INO,
+  logIno,
+  ROOT_INO,
+  scriptIno,
+} from "./ino.ts";
 import type { Logs } from "./logs.ts";
 import type { Scripts } from "./scripts.ts";
 
@@ -12,10 +22,22 @@ export const S_IFMT = 0o170000;
 /** Permission bits with set-id and sticky. */
 export const MODE_BITS = 0o7777;
 
-/** Names and inodes of the fixed nodes never change, so the kernel may keep the pair for a day. */
-const FIXED_ENTRY_SEC = 86_400;
 const DIRECTORY_MODE = 0o755;
-const DIRECTORIES = Object.keys(DIRECTORY_INO).length;
+/** Directories in the root: the four states and `jobs`. */
+const DIRECTORIES = Object.keys(DIRECTORY_INO).length + 1;
+/** Of a job's mode, what its files can have that nobody can write. */
+const READ_ONLY = 0o444;
+
+/** Nodes of a job with a mode of their own, until somebody changes it. The others follow the mode of the job. */
+const OWN_MODE: Partial<Readonly<Record<JobNode, number>>> = {
+  directory: DIRECTORY_MODE,
+  attempts: DIRECTORY_MODE,
+  signal: 0o200,
+};
+
+export function hasOwnMode(node: JobNode): boolean {
+  return OWN_MODE[node] !== undefined;
+}
 
 export type Times = Partial<Pick<Attr, "atime" | "mtime">>;
 
@@ -42,8 +64,8 @@ export class Attributes {
   }
 
   ofScript(job: Job): Attr {
-    const { size, mtime } = this.#scripts.stat(job);
-    return this.#ofFile(job, scriptIno(job.id), size, mtime);
+    const { size, mtime, ctime } = this.#scripts.stat(job);
+    return { ...this.#ofFile(job, scriptIno(job.id), size, mtime), ctime };
   }
 
   ofLog(job: Job): Attr {
@@ -63,6 +85,46 @@ export class Attributes {
       mtime,
       ctime: { sec: job.ctimeSec, nsec: job.ctimeNsec },
     };
+  }
+
+  /** `jobs/NAME`, and `attempts` in it. */
+  ofJobDirectory(job: Job, node: "directory" | "attempts"): Attr {
+    const nlink = job.state === "removed" ? 0 : node === "directory" ? 3 : 2;
+    return { ...this.ofMadeUp(job, node, 0), nlink };
+  }
+
+  /** A file that is made from the job when it is read. */
+  ofMadeUp(job: Job, node: JobNode, size: number): Attr {
+    const ino = jobIno(job.id, node);
+    const own = OWN_MODE[node];
+    const mode = own === undefined ? job.mode & READ_ONLY : this.#store.nodes.get(ino)?.mode ?? own;
+    const isDirectory = node === "directory" || node === "attempts";
+    return { ...this.#readOnly(job, ino, size), mode: mode | (isDirectory ? S_IFDIR : S_IFREG) };
+  }
+
+  /** `attempts/N.log`. */
+  ofAttempt(job: Job, attempt: Attempt): Attr {
+    const size = this.#logs.sectionSize(job, attempt);
+    const mtime = attempt.endedMs === null
+      ? { sec: job.logMtimeSec, nsec: job.logMtimeNsec }
+      : timestamp(attempt.endedMs);
+    return { ...this.#readOnly(job, attemptIno(attempt.id), size), mtime };
+  }
+
+  #readOnly(job: Job, ino: number, size: number): Attr {
+    const created = timestamp(job.createdMs);
+    const ctime = { sec: job.ctimeSec, nsec: job.ctimeNsec };
+    const { uid, gid } = job;
+    const nlink = job.state === "removed" ? 0 : 1;
+    const mode = S_IFREG | (job.mode & READ_ONLY);
+    return { ino, mode, nlink, uid, gid, size, atime: created, mtime: ctime, ctime };
+  }
+
+  /** `jobs`: a link for each directory in it. */
+  ofJobs(): Attr {
+    const { jobs } = this.#store;
+    const mode = S_IFDIR | DIRECTORY_MODE;
+    return this.fixed(JOBS_INO, mode, 0, jobs.changedAtMs(), 2 + jobs.count);
   }
 
   ofRoot(): Attr {
@@ -98,13 +160,4 @@ export class Attributes {
       ctime: isNewer ? timestamp(set.atMs) : time,
     };
   }
-}
-
-/** A job changes state by itself, so the kernel must ask each time. */
-export function jobEntry(attr: Attr): Entry {
-  return { attr, attrTimeoutSec: 0, entryTimeoutSec: 0 };
-}
-
-export function fixedEntry(attr: Attr): Entry {
-  return { attr, attrTimeoutSec: 0, entryTimeoutSec: FIXED_ENTRY_SEC };
 }

@@ -1,35 +1,52 @@
 /**
  * The file system: answers the kernel's requests from the store.
  *
- * Root and its fixed nodes, the four state directories, and two files for each job (see `ino.ts`). Nothing about jobs is
- * kept here but the buffers of open scripts. Handlers run on the JavaScript thread between two turns of the loop; those
- * that do not await are atomic towards each other and towards the scheduler.
+ * What there is and what it shows is in `tree.ts`; here is what can be done with it. Nothing about jobs is kept here but
+ * the buffers of open scripts. Handlers run on the JavaScript thread between two turns of the loop; those that do not
+ * await are atomic towards each other and towards the scheduler.
  */
 import { constants } from "node:fs";
-import { statfs } from "node:fs/promises";
-import type { AttrChange, Entry, FileSystemStat, Name, Operations } from "../ffi/operations.ts";
+import type {
+  AttrChange,
+  Caller,
+  KernelCache,
+  Name,
+  Operations,
+  PollHandle,
+  Result,
+} from "../ffi/operations.ts";
 import type { Reply } from "../ffi/reply.ts";
-import type { Job, ListedState } from "../store/job.ts";
+import type { Job } from "../store/job.ts";
 import type { Store } from "../store/store.ts";
 import { Access } from "./access.ts";
-import { Attributes, fixedEntry, jobEntry, MODE_BITS, S_IFMT, S_IFREG } from "./attributes.ts";
+import { Attributes, MODE_BITS, S_IFMT, S_IFREG } from "./attributes.ts";
+import { Cache, fleetingEntry } from "./cache.ts";
 import { ConfigFile, type ConfigFileLog } from "./config_file.ts";
-import { listJobs, listRoot } from "./directory.ts";
+import { list } from "./directory.ts";
 import { E, errnoOf, FsError } from "./errno.ts";
+import { EventsFile } from "./events_file.ts";
 import { type Handle, Handles } from "./handle.ts";
-import { DIRECTORY_INO, jobFile, PENDING_INO, ROOT_INO, stateOfDirectory } from "./ino.ts";
+import { isFixed, PENDING_INO, ROOT_INO, stateOfDirectory } from "./ino.ts";
+import type { JobFile, OpenFlags } from "./job_file.ts";
 import { Logs } from "./logs.ts";
-import { lookupName, NAME_MAX, newName } from "./names.ts";
+import { Metrics } from "./metrics.ts";
+import { MetricsFile } from "./metrics_file.ts";
+import { lookupName, newName } from "./names.ts";
 import { NewIdFile } from "./new_id_file.ts";
 import { mayForget, rename } from "./rename.ts";
-import { type OpenFlags, Scripts } from "./scripts.ts";
+import { Scripts } from "./scripts.ts";
 import { newMode, newTimes, setJobAttributes } from "./set_attributes.ts";
-import type { VirtualFile } from "./virtual_file.ts";
+import { SignalFile } from "./signal_file.ts";
+import { StatusFile } from "./status_file.ts";
+import { StoreRoom } from "./store_room.ts";
+import { Tree } from "./tree.ts";
+import { WaitFile } from "./wait_file.ts";
+import { getJobXattr, isJobXattr, listJobXattrs, PRIORITY_XATTR, setPriority } from "./xattrs.ts";
 
-/** statfs asks the file system below at most this often, in ms. */
-const STATFS_MS = 1000;
 const O_ACCMODE = 3;
 const S_ISGID = 0o2000;
+/** POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM of poll(2): what a file without a say of its own always is. */
+const ALWAYS_READY = 0x145;
 
 export interface FileSystemLog extends ConfigFileLog {
   /** A handler threw what nobody has foreseen: a bug. */
@@ -54,22 +71,82 @@ export class FileSystem implements Operations {
   readonly #scripts: Scripts;
   readonly #logs: Logs;
   readonly #attributes: Attributes;
+  readonly #cache: Cache;
   readonly #access = new Access();
   readonly #handles = new Handles();
-  readonly #virtualFiles: readonly VirtualFile[];
-  #statfs: { readonly at: number; readonly stat: Promise<FileSystemStat> } | null = null;
+  readonly #metrics: Metrics;
+  readonly #wait: WaitFile;
+  readonly #tree: Tree;
+  readonly #room: StoreRoom;
 
-  constructor(store: Store, log: FileSystemLog) {
+  /** `version` is shown in `metrics`. */
+  constructor(store: Store, log: FileSystemLog, version: string) {
     this.#store = store;
     this.#log = log;
     this.#scripts = new Scripts(store);
     this.#logs = new Logs(store);
+    this.#cache = new Cache(store, this.#logs);
     this.#attributes = new Attributes(store, this.#scripts, this.#logs);
-    this.#virtualFiles = [new NewIdFile(store), new ConfigFile(store, log)];
+    this.#metrics = new Metrics(store, version);
+    this.#wait = new WaitFile(store, this.#attributes);
+    this.#room = new StoreRoom(store);
+    this.#tree = new Tree({
+      store,
+      attributes: this.#attributes,
+      cache: this.#cache,
+      files: [
+        new NewIdFile(store),
+        new ConfigFile(store, log),
+        new MetricsFile(store, this.#metrics),
+        new EventsFile(store),
+      ],
+      jobFiles: this.#jobFiles(),
+    });
+  }
+
+  #jobFiles(): JobFile[] {
+    return [
+      {
+        name: "script",
+        node: "script",
+        isListed: true,
+        attr: (job) => this.#attributes.ofScript(job),
+        open: (job, flags) => this.#scripts.open(job, flags),
+      },
+      {
+        name: "log",
+        node: "log",
+        isListed: true,
+        attr: (job) => this.#attributes.ofLog(job),
+        open: (job, flags) => this.#readOnly(flags) ?? this.#logs.open(job),
+      },
+      new StatusFile(this.#store, this.#attributes),
+      new SignalFile(this.#store, this.#attributes),
+      this.#wait,
+    ];
+  }
+
+  #readOnly({ write, truncate }: OpenFlags): null {
+    if (write || truncate) throw new FsError("EPERM", "a log is read only");
+    return null;
+  }
+
+  mounted(kernel: KernelCache): void {
+    this.#cache.mounted(kernel);
+  }
+
+  answered(operation: string, ms: number): void {
+    this.#metrics.answered(operation, ms);
+  }
+
+  /** At the end of the daemon: who waits for a job is told. Before the session is closed, which waits for answers. */
+  endWaiting(): void {
+    this.#wait.close();
   }
 
   /** At the end, when no request can come any more: commits and closes what clients still had open. */
   close(): void {
+    this.endWaiting();
     this.#scripts.cutOff();
     this.#handles.releaseAll((error) => void this.errnoOf(error, "release"));
   }
@@ -78,54 +155,21 @@ export class FileSystem implements Operations {
 
   lookup(reply: Reply, parent: number, rawName: Name): void {
     const name = lookupName(rawName);
-    if (parent === ROOT_INO) return reply.entry(this.#rootEntry(name));
-    reply.entry(jobEntry(this.#attributes.ofJob(this.#jobIn(parent, name))));
-  }
-
-  #rootEntries(): [string, Entry][] {
-    const directories = (Object.keys(DIRECTORY_INO) as ListedState[]).map((state) =>
-      [state, fixedEntry(this.#attributes.ofDirectory(state))] as [string, Entry]
-    );
-    const files = this.#virtualFiles.map((file) =>
-      [file.name, fixedEntry(this.#virtualAttr(file))] as [string, Entry]
-    );
-    return [...directories, ...files];
-  }
-
-  #rootEntry(name: string): Entry {
-    if (Object.hasOwn(DIRECTORY_INO, name)) {
-      return fixedEntry(this.#attributes.ofDirectory(name as ListedState));
-    }
-    const file = this.#virtualFiles.find((candidate) => candidate.name === name);
-    if (file === undefined) throw new FsError("ENOENT");
-    return fixedEntry(this.#virtualAttr(file));
-  }
-
-  #virtualAttr(file: VirtualFile) {
-    return this.#attributes.fixed(file.ino, S_IFREG | file.mode, file.size(), file.changedMs());
-  }
-
-  /** The job that a state directory lists under a name. */
-  #jobIn(parent: number, name: string): Job {
-    const state = stateOfDirectory(parent);
-    if (state === undefined) throw new FsError("ENOTDIR");
-    const job = this.#store.jobs.byName(name);
-    if (job?.state !== state) throw new FsError("ENOENT");
-    return job;
+    reply.entry(this.#tree.directory(parent).lookup(name));
   }
 
   mknod(reply: Reply, parent: number, name: Name, mode: number): void {
     if ((mode & S_IFMT) !== S_IFREG) throw new FsError("EPERM");
     const job = this.#make(reply, parent, name, mode, true);
-    reply.entry(jobEntry(this.#attributes.ofScript(job)));
+    reply.entry(fleetingEntry(this.#attributes.ofScript(job)));
   }
 
   create(reply: Reply, parent: number, name: Name, mode: number, rawFlags: number): void {
     const flags = openFlags(rawFlags);
     const job = this.#make(reply, parent, name, mode, (rawFlags & constants.O_EXCL) !== 0);
     const fh = this.#handles.add(this.#scripts.open(job, flags));
-    const entry = jobEntry(this.#attributes.ofScript(this.#store.jobs.require(job.id)));
-    if (!reply.create(entry, fh)) this.#handles.release(fh);
+    const attr = this.#attributes.ofScript(this.#store.jobs.require(job.id));
+    if (!reply.create(fleetingEntry(attr), fh)) this.#handles.release(fh);
   }
 
   /** A new empty job, or the pending one of that name unless `exclusive`. */
@@ -141,7 +185,10 @@ export class FileSystem implements Operations {
     db.assertWritable();
     const directory = this.#attributes.ofDirectory("pending");
     const gid = directory.mode & S_ISGID ? directory.gid : caller.gid;
-    return moves.create({ name, mode: mode & MODE_BITS, uid: caller.uid, gid }, existing);
+    const made = { name, mode: mode & MODE_BITS, uid: caller.uid, gid };
+    const job = moves.create(made, existing);
+    if (existing !== undefined) this.#cache.forgetName(existing);
+    return job;
   }
 
   makeOther(_reply: Reply, _parent: number, _name: Name): never {
@@ -153,12 +200,7 @@ export class FileSystem implements Operations {
   }
 
   unlink(reply: Reply, parent: number, rawName: Name): void {
-    const name = lookupName(rawName);
-    if (parent === ROOT_INO) {
-      this.#rootEntry(name);
-      throw new FsError("EPERM", "the files of the root stay");
-    }
-    this.#store.moves.remove(this.#jobIn(parent, name));
+    this.#store.moves.remove(this.#tree.jobIn(parent, lookupName(rawName)));
     reply.ok();
   }
 
@@ -174,71 +216,53 @@ export class FileSystem implements Operations {
     const to = stateOfDirectory(newParent);
     if (from === undefined || to === undefined) throw new FsError("EPERM");
     if (from === "pending" || to === "pending") this.#access.requireOwner(reply.caller);
-    rename(this.#store, {
-      from,
-      name: lookupName(rawName),
-      to,
-      newName: newName(rawNewName),
-      flags,
-    });
+    const name = lookupName(rawName);
+    const newJobName = newName(rawNewName);
+    const moved = from === to ? undefined : this.#store.jobs.byName(name);
+    const replaced = this.#store.jobs.byName(newJobName);
+    rename(this.#store, { from, name, to, newName: newJobName, flags });
+    for (const job of [moved, replaced]) if (job !== undefined) this.#cache.forgetName(job);
     reply.ok();
   }
 
   // Attributes -------------------------------------------------------------------------------------------------
 
   getattr(reply: Reply, ino: number): void {
-    reply.attr(this.#attrOf(ino), 0);
-  }
-
-  #attrOf(ino: number) {
-    if (ino === ROOT_INO) return this.#attributes.ofRoot();
-    const state = stateOfDirectory(ino);
-    if (state !== undefined) return this.#attributes.ofDirectory(state);
-    const virtual = this.#virtualFile(ino);
-    if (virtual !== undefined) return this.#virtualAttr(virtual);
-    const { job, file } = this.#jobFile(ino);
-    return file === "script" ? this.#attributes.ofScript(job) : this.#attributes.ofLog(job);
-  }
-
-  #virtualFile(ino: number): VirtualFile | undefined {
-    return this.#virtualFiles.find((file) => file.ino === ino);
-  }
-
-  /** ESTALE for what is gone: the kernel then looks the path up again. */
-  #jobFile(ino: number): { readonly job: Job; readonly file: "script" | "log" } {
-    const found = jobFile(ino);
-    const job = found && this.#store.jobs.byId(found.id);
-    if (found === undefined || job === undefined) throw new FsError("ESTALE");
-    return { job, file: found.file };
+    reply.attr(this.#tree.attr(ino), this.#tree.attrSec(ino));
   }
 
   setattr(reply: Reply, ino: number, change: AttrChange, fh: number | undefined): void {
     const caller = () => reply.caller;
-    if (ino < 16) {
-      this.#setFixedAttributes(ino, change, fh, caller);
-    } else {
-      const { job, file } = this.#jobFile(ino);
-      if (change.size !== undefined) {
-        if (file === "log") throw new FsError("EPERM", "a log cannot be truncated");
-        this.#access.requireOwner(reply.caller);
-      }
-      setJobAttributes(this.#store, this.#scripts, job, file, change, caller);
-    }
-    reply.attr(this.#attrOf(ino), 0);
+    if (isFixed(ino)) this.#setFixedAttributes(ino, change, fh, caller);
+    else this.#setJobAttributes(ino, change, caller);
+    this.getattr(reply, ino);
+  }
+
+  #setJobAttributes(ino: number, change: AttrChange, caller: () => Caller): void {
+    const part = this.#tree.jobPart(ino);
+    if (change.size !== undefined) this.#checkTruncate(part.node, caller);
+    setJobAttributes({ store: this.#store, scripts: this.#scripts, part, ino, change, caller });
+    if (part.node !== "log") this.#cache.forgetLog(part.job);
+  }
+
+  #checkTruncate(node: string, caller: () => Caller): void {
+    if (node === "signal") return; // echo TERM > signal
+    if (node !== "script") throw new FsError("EPERM", "only a script can be truncated");
+    this.#access.requireOwner(caller());
   }
 
   #setFixedAttributes(
     ino: number,
     change: AttrChange,
     fh: number | undefined,
-    caller: () => Reply["caller"],
+    caller: () => Caller,
   ): void {
     // truncate by path has no effect: what a write changes is decided when it is complete.
     if (change.size !== undefined && fh !== undefined) {
       this.#handles.get(fh).truncate?.(change.size);
     }
     if (change.mode !== undefined || change.uid !== undefined || change.gid !== undefined) {
-      const now = this.#attrOf(ino);
+      const now = this.#tree.attr(ino);
       this.#store.nodes.set(ino, {
         mode: newMode(now.mode, change, caller),
         uid: change.uid ?? now.uid,
@@ -256,17 +280,26 @@ export class FileSystem implements Operations {
   }
 
   #openFile(reply: Reply, ino: number, flags: OpenFlags): Handle {
-    const virtual = this.#virtualFile(ino);
-    if (flags.write) this.#access.requireOwner(reply.caller);
-    if (virtual !== undefined) return virtual.open(flags);
-    const { job, file } = this.#jobFile(ino);
-    if (file === "script") return this.#scripts.open(job, flags);
-    if (flags.write || flags.truncate) throw new FsError("EPERM", "a log is read only");
-    return this.#logs.open(job);
+    const file = this.#tree.file(ino);
+    if (file !== undefined) {
+      if (flags.write) this.#access.requireOwner(reply.caller);
+      return file.open(flags);
+    }
+    const { job, node, attempt } = this.#tree.jobPart(ino);
+    if (attempt !== undefined) {
+      return this.#readOnly(flags) ?? this.#logs.openSection(job, attempt);
+    }
+    if (flags.write && node === "script") this.#access.requireOwner(reply.caller);
+    const jobFile = node === "attempt" ? undefined : this.#tree.jobFile(node);
+    if (jobFile === undefined) throw new FsError("EISDIR");
+    return jobFile.open(job, flags);
   }
 
-  read(reply: Reply, _ino: number, fh: number, offset: number, size: number): void {
-    reply.data(this.#handles.get(fh).read(offset, size));
+  read(reply: Reply, _ino: number, fh: number, offset: number, size: number): Result {
+    const onInterrupt = (listener: () => void) => reply.onInterrupt(listener);
+    const bytes = this.#handles.get(fh).read(offset, size, onInterrupt);
+    if (!(bytes instanceof Promise)) return reply.data(bytes);
+    return bytes.then((late) => reply.data(late));
   }
 
   write(reply: Reply, _ino: number, fh: number, offset: number, data: Uint8Array): void {
@@ -288,10 +321,19 @@ export class FileSystem implements Operations {
 
   async fsync(reply: Reply, ino: number, fh: number): Promise<void> {
     this.#handles.get(fh).commit?.();
-    const file = jobFile(ino);
-    if (file?.file === "script") this.#scripts.commit(file.id);
+    if (!isFixed(ino)) {
+      const { job, node } = this.#tree.jobPart(ino);
+      if (node === "script") this.#scripts.commit(job.id);
+    }
     await this.#store.db.sync();
     reply.ok();
+  }
+
+  poll(reply: Reply, _ino: number, fh: number, handle: PollHandle | null): void {
+    const file = this.#handles.get(fh);
+    if (file.poll !== undefined) return reply.poll(file.poll(handle));
+    handle?.drop();
+    reply.poll(ALWAYS_READY);
   }
 
   // Directories ------------------------------------------------------------------------------------------------
@@ -302,14 +344,7 @@ export class FileSystem implements Operations {
 
   readdir(reply: Reply, ino: number, offset: number, size: number, plus: boolean): void {
     const writer = reply.directory(size, plus);
-    const state = stateOfDirectory(ino);
-    if (state !== undefined) {
-      listJobs(this.#store, this.#attributes, state, { offset, size, plus }, writer);
-    } else if (ino === ROOT_INO) {
-      listRoot(this.#rootEntries(), this.#attributes.ofRoot(), offset, writer);
-    } else {
-      throw new FsError("ENOTDIR");
-    }
+    list(this.#tree.directory(ino), { offset, size, plus }, writer);
     reply.sendDirectory(writer);
   }
 
@@ -319,42 +354,42 @@ export class FileSystem implements Operations {
   }
 
   async statfs(reply: Reply): Promise<void> {
-    const now = performance.now();
-    if (this.#statfs === null || now - this.#statfs.at >= STATFS_MS) {
-      this.#statfs = { at: now, stat: this.#askStatfs() };
-    }
-    const stat = await this.#statfs.stat;
-    reply.statfs({ ...stat, files: stat.ffree + this.#store.jobs.count });
-  }
-
-  async #askStatfs(): Promise<FileSystemStat> {
-    const { bsize, blocks, bfree, bavail, files, ffree } = await statfs(this.#store.db.path);
-    return { bsize, blocks, bfree, bavail, files, ffree, namemax: NAME_MAX };
+    reply.statfs(await this.#room.stat());
   }
 
   // Extended attributes ----------------------------------------------------------------------------------------
 
-  #xattrs(ino: number): ReadonlyMap<string, string> | undefined {
-    return this.#virtualFile(ino)?.xattrs();
-  }
-
   getxattr(reply: Reply, ino: number, name: Name, size: number): void {
-    const value = name === null ? undefined : this.#xattrs(ino)?.get(name);
+    const value = name === null ? undefined : this.#xattr(ino, name);
     if (value === undefined) return reply.error(E.ENODATA);
     reply.xattr(new TextEncoder().encode(value), size, E.ERANGE);
   }
 
+  #xattr(ino: number, name: string): string | undefined {
+    if (isFixed(ino)) return this.#tree.file(ino)?.xattrs().get(name);
+    if (!isJobXattr(name)) return undefined;
+    return getJobXattr(this.#store, this.#tree.jobPart(ino).job, name);
+  }
+
   listxattr(reply: Reply, ino: number, size: number): void {
-    const names = [...this.#xattrs(ino)?.keys() ?? []].map((name) => `${name}\0`).join("");
-    reply.xattr(new TextEncoder().encode(names), size, E.ERANGE);
+    const names = isFixed(ino)
+      ? [...this.#tree.file(ino)?.xattrs().keys() ?? []]
+      : listJobXattrs(this.#store, this.#tree.jobPart(ino).job);
+    const text = names.map((name) => `${name}\0`).join("");
+    reply.xattr(new TextEncoder().encode(text), size, E.ERANGE);
   }
 
-  setxattr(reply: Reply): void {
-    reply.error(E.ENOTSUP);
+  setxattr(reply: Reply, ino: number, name: Name, value: Uint8Array): Result {
+    if (name !== PRIORITY_XATTR || isFixed(ino)) return reply.error(E.ENOTSUP);
+    const { job } = this.#tree.jobPart(ino);
+    this.#access.requireOwner(reply.caller);
+    setPriority(this.#store, job, value);
+    reply.ok();
   }
 
-  removexattr(reply: Reply): void {
-    reply.error(E.ENODATA);
+  removexattr(reply: Reply, ino: number, name: Name): void {
+    const exists = name !== null && ino !== ROOT_INO && this.#xattr(ino, name) !== undefined;
+    reply.error(exists ? E.EPERM : E.ENODATA);
   }
 
   // Errors -----------------------------------------------------------------------------------------------------

@@ -1,11 +1,17 @@
 /** Open files: what every kind can do, and the table that gives them numbers. */
-import type { Caller } from "../ffi/operations.ts";
+import type { Caller, PollHandle } from "../ffi/operations.ts";
 import { FsError } from "./errno.ts";
+
+/** Calls its argument if a signal interrupts the caller before it has its answer. */
+export type OnInterrupt = (listener: () => void) => void;
 
 /** An open file. A method that a kind of file does not have answers EPERM. */
 export interface Handle {
-  /** At most `size` bytes from `offset`; fewer at the end, or where it is convenient. */
-  read(offset: number, size: number): Uint8Array;
+  /**
+   * At most `size` bytes from `offset`; fewer at the end, or where it is convenient. One that waits for them rejects with
+   * EINTR when it is interrupted.
+   */
+  read(offset: number, size: number, onInterrupt: OnInterrupt): Uint8Array | Promise<Uint8Array>;
   /** Takes all of `data`, which is only valid during the call. */
   write?(offset: number, data: Uint8Array, caller: () => Caller): void;
   /** ftruncate through this descriptor, for a file whose buffer is the descriptor's. */
@@ -14,8 +20,15 @@ export interface Handle {
   flush?(): void;
   /** What was written has to be committed, whatever descriptor wrote it. */
   commit?(): void;
+  /** What is ready, as poll(2) has it; takes over `handle`. Without this method it is always everything. */
+  poll?(handle: PollHandle | null): number;
   /** The last descriptor was closed. Its errors are seen by nobody. */
   release?(): void;
+}
+
+/** One that never waits. */
+export interface ReadyHandle extends Handle {
+  read(offset: number, size: number): Uint8Array;
 }
 
 export class Handles {

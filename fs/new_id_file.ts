@@ -3,9 +3,7 @@ import type { Store } from "../store/store.ts";
 import { FsError } from "./errno.ts";
 import type { Handle } from "./handle.ts";
 import { NEW_ID_INO } from "./ino.ts";
-import type { VirtualFile } from "./virtual_file.ts";
-
-const NO_XATTRS: ReadonlyMap<string, string> = new Map();
+import { NO_XATTRS, type VirtualFile } from "./virtual_file.ts";
 
 export class NewIdFile implements VirtualFile {
   readonly ino = NEW_ID_INO;

@@ -7,11 +7,12 @@
  * failed since it was last rewritten from the start does not run in part: it goes to failed.
  */
 import type { Caller } from "../ffi/operations.ts";
-import { type Job, type JobId, type Timestamp, timestamp } from "../store/job.ts";
+import { type Job, type JobId, later, type Timestamp, timestamp } from "../store/job.ts";
 import { StoreError } from "../store/errors.ts";
 import type { Store } from "../store/store.ts";
 import { FsError } from "./errno.ts";
 import type { Handle } from "./handle.ts";
+import type { OpenFlags } from "./job_file.ts";
 
 const NOT_FINISHED = "its writing was not finished";
 const S_ISUID = 0o4000;
@@ -23,6 +24,8 @@ interface OpenScript {
   bytes: Uint8Array;
   size: number;
   mtime: Timestamp;
+  /** When the text last changed, while it differs from what is committed. */
+  changedAt: Timestamp;
   descriptors: number;
   writers: number;
   /** Differs from what is committed. */
@@ -35,12 +38,6 @@ interface OpenScript {
   failure: string | null;
 }
 
-export interface OpenFlags {
-  readonly write: boolean;
-  readonly truncate: boolean;
-  readonly append: boolean;
-}
-
 export class Scripts {
   readonly #store: Store;
   readonly #open = new Map<JobId, OpenScript>();
@@ -50,11 +47,15 @@ export class Scripts {
   }
 
   /** What stat shows: of the buffer while there is one. */
-  stat(job: Job): { readonly size: number; readonly mtime: Timestamp } {
+  stat(
+    job: Job,
+  ): { readonly size: number; readonly mtime: Timestamp; readonly ctime: Timestamp } {
     const open = this.#open.get(job.id);
     const mtime = { sec: job.mtimeSec, nsec: job.mtimeNsec };
-    if (open === undefined) return { size: job.scriptSize, mtime };
-    return { size: open.size, mtime: open.dirty ? open.mtime : mtime };
+    const ctime = { sec: job.ctimeSec, nsec: job.ctimeNsec };
+    if (open === undefined) return { size: job.scriptSize, mtime, ctime };
+    if (!open.dirty) return { size: open.size, mtime, ctime };
+    return { size: open.size, mtime: open.mtime, ctime: later(ctime, open.changedAt) };
   }
 
   /** Somebody has set the mtime: what is not committed yet keeps it too. */
@@ -132,6 +133,7 @@ export class Scripts {
         bytes,
         size: bytes.length,
         mtime: { sec: job.mtimeSec, nsec: job.mtimeNsec },
+        changedAt: { sec: job.ctimeSec, nsec: job.ctimeNsec },
         descriptors: 0,
         writers: 0,
         dirty: false,
@@ -207,7 +209,7 @@ export class Scripts {
 
   #changed(script: OpenScript): void {
     script.dirty = true;
-    script.mtime = timestamp(this.#store.now());
+    script.mtime = script.changedAt = timestamp(this.#store.now());
   }
 
   /** Runs a step of writing; when it fails, the text is not what was meant. */
@@ -250,6 +252,12 @@ export class Scripts {
     script.bytes = grown;
   }
 
+  /** A chmod since the last change of the text is later than that. */
+  #ctime(script: OpenScript): Timestamp {
+    const { ctimeSec: sec, ctimeNsec: nsec } = this.#store.jobs.require(script.id);
+    return later({ sec, nsec }, script.changedAt);
+  }
+
   #commit(script: OpenScript): void {
     if (!script.dirty) return;
     const failed = script.failure !== null;
@@ -259,6 +267,7 @@ export class Scripts {
         script.bytes.subarray(0, script.size),
         script.mtime,
         failed,
+        this.#ctime(script),
       ));
     script.dirty = false;
     script.emptied = false;

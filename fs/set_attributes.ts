@@ -1,9 +1,11 @@
 /** setattr: chmod, chown, truncate and utimens, which the kernel has already checked against mode and owner. */
 import type { AttrChange, Caller, Timespec } from "../ffi/operations.ts";
-import { type Job, timestamp, toMs } from "../store/job.ts";
+import { timestamp, toMs } from "../store/job.ts";
 import type { Store } from "../store/store.ts";
-import { MODE_BITS, S_IFDIR, S_IFMT, type Times } from "./attributes.ts";
+import { hasOwnMode, MODE_BITS, S_IFDIR, S_IFMT, type Times } from "./attributes.ts";
+import { FsError } from "./errno.ts";
 import type { Scripts } from "./scripts.ts";
+import type { JobPart } from "./tree.ts";
 
 const S_ISUID = 0o4000;
 const S_ISGID = 0o2000;
@@ -40,34 +42,48 @@ export function newMode(mode: number, change: AttrChange, caller: () => Caller):
   return next & ~(next & S_IXGRP ? S_ISUID | S_ISGID : S_ISUID);
 }
 
-/** Changes a job through its script or its log. */
-export function setJobAttributes(
-  store: Store,
-  scripts: Scripts,
-  job: Job,
-  file: "script" | "log",
-  change: AttrChange,
-  caller: () => Caller,
-): void {
-  if (change.size !== undefined) scripts.truncate(job, change.size);
+export interface JobChange {
+  readonly store: Store;
+  readonly scripts: Scripts;
+  readonly part: JobPart;
+  readonly ino: number;
+  readonly change: AttrChange;
+  readonly caller: () => Caller;
+}
+
+/**
+ * Changes a job through one of its nodes. Owner and mode are those of the job, but for its directories and `signal`, whose
+ * modes are their own. Times belong to the script and the log; what is made up has none that could be set: EPERM.
+ */
+export function setJobAttributes(request: JobChange): void {
+  const { store, scripts, part: { job, node }, ino, change, caller } = request;
+  const hasTimes = node === "script" || node === "log";
+  if (change.size !== undefined && node === "script") scripts.truncate(job, change.size);
   const nowMs = store.now();
-  const { atime, mtime } = newTimes(change, nowMs);
-  const mode = newMode(job.mode, change, caller);
+  const { atime, mtime } = hasTimes ? newTimes(change, nowMs) : {};
+  if (!hasTimes && change.size === undefined && (change.atime ?? change.mtime) !== undefined) {
+    throw new FsError("EPERM", "its times are those of its job");
+  }
+  const ownMode = node !== "attempt" && hasOwnMode(node);
   const current = store.jobs.require(job.id);
   store.db.transaction(() => {
+    if (ownMode && change.mode !== undefined) {
+      const { uid, gid } = current;
+      store.nodes.set(ino, { mode: change.mode & MODE_BITS, uid, gid });
+    }
     store.jobs.setAttributes(current, {
-      mode,
+      mode: ownMode ? undefined : newMode(job.mode, change, caller),
       uid: change.uid,
       gid: change.gid,
       atime,
       mtime,
-      log: file === "log",
+      log: node === "log",
     });
-    if (mtime !== undefined && file === "script" && current.state === "pending") {
+    if (mtime !== undefined && node === "script" && current.state === "pending") {
       const mtimeMs = toMs(mtime);
       store.jobs.setStartAt(job.id, mtimeMs > nowMs ? mtimeMs : null);
     }
   });
-  if (mtime !== undefined && file === "script") scripts.setMtime(job.id, mtime);
+  if (mtime !== undefined && node === "script") scripts.setMtime(job.id, mtime);
   store.moves.reschedule(job.id);
 }

@@ -1,6 +1,9 @@
 /** Files in the root that are made up: each is one small object, and the operations know nothing else about them. */
 import type { Handle } from "./handle.ts";
 
+/** Of a file that has none. */
+export const NO_XATTRS: ReadonlyMap<string, string> = new Map();
+
 export interface VirtualFile {
   readonly ino: number;
   readonly name: string;

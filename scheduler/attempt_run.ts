@@ -193,6 +193,12 @@ export class AttemptRun {
     this.#timers.push(after(this.#options.graceMs(), () => this.#kill()));
   }
 
+  /** Sends a signal to the process group of the attempt. */
+  signal(name: NodeJS.Signals): "sent" | "gone" | "denied" {
+    const { pid } = this.#processes;
+    return this.#ended || pid === null ? "gone" : signal(-pid, name);
+  }
+
   /** Cuts the grace of a stop short. */
   kill(): void {
     if (!this.#ended) this.#kill();

@@ -129,6 +129,8 @@ export class Scheduler {
         return this.#settling.add(change.job, this.#store.settings.current.settle_ms);
       case "cancel":
         return this.#live.get(change.attempt)?.stop("cancelled");
+      case "signal":
+        return change.answer(this.#live.get(change.attempt)?.signal(change.signal) ?? "gone");
       case "queued":
       case "config":
         return this.#kick();

@@ -5,6 +5,7 @@
  * a job that is removed, parked or queued again while it runs leaves at once, and its attempt is stopped meanwhile.
  */
 import type { Database } from "./database.ts";
+import type { Events } from "./events.ts";
 import type { AttemptId, Job, JobId, State } from "./job.ts";
 import type { Jobs } from "./jobs.ts";
 import type { Moves } from "./moves.ts";
@@ -54,6 +55,15 @@ export interface LeftAttempt {
   readonly outcome: string | null;
 }
 
+/** What is recorded of an attempt that has ended: offsets in the log, and what comes next if that is decided by it. */
+interface EndedAttempt {
+  readonly id: AttemptId;
+  readonly outputEnd: number;
+  readonly end: number;
+  readonly live: boolean;
+  readonly next: Next | null;
+}
+
 /** The text after `[System Error]: `, or null for success. */
 export function errorText(outcome: Outcome): string | null {
   switch (outcome.kind) {
@@ -77,23 +87,37 @@ export class Attempts {
   readonly #jobs: Jobs;
   readonly #moves: Moves;
   readonly #output: Output;
+  readonly #events: Events;
   readonly #now: () => number;
+  /** Jobs whose log an attempt of this daemon is writing. */
+  readonly #running = new Set<JobId>();
+  readonly #listeners: ((outcome: Outcome, runMs: number) => void)[] = [];
   readonly #insert;
+  readonly #outputStart;
   readonly #nextNumber;
   readonly #process;
   readonly #end;
   readonly #gone;
   readonly #left;
 
-  constructor(db: Database, jobs: Jobs, moves: Moves, output: Output, now: () => number) {
+  constructor(
+    db: Database,
+    jobs: Jobs,
+    moves: Moves,
+    output: Output,
+    events: Events,
+    now: () => number,
+  ) {
     this.#db = db;
     this.#jobs = jobs;
     this.#moves = moves;
     this.#output = output;
+    this.#events = events;
     this.#now = now;
     this.#nextNumber = db.prepare(
       "SELECT coalesce(max(number), 0) + 1 AS n FROM attempt WHERE job_id = ?",
     );
+    this.#outputStart = db.prepare("UPDATE attempt SET output_start = ? WHERE id = ?");
     this.#insert = db.prepare(
       `INSERT INTO attempt (job_id, job_name, number, token, boot_id, started_ms, log_start, live)
        VALUES (:job, :name, :number, :token, :boot, :started, :start, 1) RETURNING id`,
@@ -101,8 +125,9 @@ export class Attempts {
     this.#process = db.prepare("UPDATE attempt SET pid = ?, pid_start = ? WHERE id = ?");
     this.#end = db.prepare(
       `UPDATE attempt SET ended_ms = :ended, outcome = :outcome, exit_code = :code,
-         signal = :signal, error = :error, log_end = :end, live = :live
-       WHERE id = :id AND outcome IS NULL`,
+         signal = :signal, error = :error, output_end = :outputEnd, log_end = :end, live = :live
+       WHERE id = :id AND outcome IS NULL
+       RETURNING number, job_name AS name, started_ms AS started`,
     );
     this.#gone = db.prepare("UPDATE attempt SET live = 0 WHERE id = ?");
     this.#left = db.prepare(
@@ -128,6 +153,9 @@ export class Attempts {
         start: job.logSize,
       }) as { id: AttemptId };
       const end = this.#output.append(job.id, job.logSize, this.#head(job, script));
+      this.#outputStart.run(end, id);
+      this.#events.record("started", job, { attempt: n });
+      this.#db.afterCommit(() => this.#running.add(job.id));
       const capture = this.#output.begin(job.id, id, end, maxOutputBytes);
       return { attempt: id, job, token, script, capture };
     });
@@ -139,6 +167,20 @@ export class Attempts {
       return head;
     }
     return new Uint8Array([NEWLINE, ...head]);
+  }
+
+  /** Calls `listener` for each attempt that has ended, with its run time. */
+  onEnd(listener: (outcome: Outcome, runMs: number) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  #ended(outcome: Outcome, runMs: number): void {
+    for (const listener of this.#listeners) listener(outcome, runMs);
+  }
+
+  /** True while an attempt of this daemon writes to the job's log, whatever state the job is in. */
+  isRunning(job: JobId): boolean {
+    return this.#running.has(job);
   }
 
   /** Remembers the leader of the attempt's process group. `pidStart` is in clock ticks since boot. */
@@ -178,30 +220,47 @@ export class Attempts {
   finish(capture: Capture, outcome: Outcome, live: boolean, decide: (job: Job) => Next): void {
     this.#allOrNone([capture], () => {
       const job = this.#jobs.byId(capture.job);
+      this.#db.afterCommit(() => this.#running.delete(capture.job));
       if (job === undefined) return;
+      const outputEnd = capture.end;
       this.#output.finish(capture, errorText(outcome));
-      this.#record(capture.attempt, outcome, capture.end, live);
-      if (job.state === "active") {
-        const next = decide(job);
-        this.#moves.move(job, next.to, next);
-      } else {
-        this.#jobs.touchLog(job.id);
-      }
+      const next = job.state === "active" ? decide(job) : null;
+      this.#record(job, outcome, { id: capture.attempt, outputEnd, end: capture.end, live, next });
+      if (next === null) this.#jobs.touchLog(job.id);
+      else this.#moves.move(job, next.to, { ...next, error: errorText(outcome) });
     });
     this.#jobs.purgeIfRemoved(capture.job);
   }
 
-  #record(id: AttemptId, outcome: Outcome, logEnd: number, live: boolean): void {
-    this.#end.run({
+  #record(job: Job, outcome: Outcome, ended: EndedAttempt): void {
+    const { id, outputEnd, end, live, next } = ended;
+    const endedMs = this.#now();
+    const code = outcome.kind === "exited" ? outcome.code : null;
+    const signal = outcome.kind === "signaled" ? outcome.signal : null;
+    const error = outcome.kind === "error" ? outcome.reason : null;
+    const row = this.#end.get({
       id,
-      ended: this.#now(),
+      ended: endedMs,
       outcome: outcome.kind,
-      code: outcome.kind === "exited" ? outcome.code : null,
-      signal: outcome.kind === "signaled" ? outcome.signal : null,
-      error: outcome.kind === "error" ? outcome.reason : null,
-      end: logEnd,
+      code,
+      signal,
+      error,
+      outputEnd,
+      end,
       live: live ? 1 : 0,
+    }) as { number: number; name: string; started: number } | undefined;
+    if (row === undefined) return;
+    this.#events.record("attempt_ended", { ...job, name: row.name }, {
+      attempt: row.number,
+      outcome: outcome.kind,
+      ...(code !== null && { exit_code: code }),
+      ...(signal !== null && { signal }),
+      ...(error !== null && { error }),
+      run_time_sec: Math.max(0, endedMs - row.started) / 1000,
+      ...(next?.to === "pending" && next.retryAtMs !== null &&
+        { retry_at: new Date(next.retryAtMs).toISOString() }),
     });
+    this.#db.afterCommit(() => this.#ended(outcome, Math.max(0, endedMs - row.started)));
   }
 
   /** No process of the attempt is left. */
@@ -227,11 +286,10 @@ export class Attempts {
         this.#output.read(job.id, job.logSize - 1, 1)[0] === NEWLINE;
       const text = `${newline ? "" : "\n"}\n[System Error]: ${errorText({ kind: "lost" })}\n`;
       const end = this.#output.append(job.id, job.logSize, encoder.encode(text));
-      this.#record(left.id, { kind: "lost" }, end, true);
-      if (job.state === "active") {
-        const next = decide(job);
-        this.#moves.move(job, next.to, next);
-      }
+      const outcome = { kind: "lost" } as const;
+      const next = job.state === "active" ? decide(job) : null;
+      this.#record(job, outcome, { id: left.id, outputEnd: job.logSize, end, live: true, next });
+      if (next !== null) this.#moves.move(job, next.to, { ...next, error: errorText(outcome) });
     });
   }
 }

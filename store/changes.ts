@@ -9,7 +9,20 @@ export type Change =
   /** An attempt is to be stopped: its job was removed, parked or queued again while it ran. */
   | { readonly kind: "cancel"; readonly attempt: AttemptId }
   /** The settings have changed. */
-  | { readonly kind: "config" };
+  | { readonly kind: "config" }
+  /** A signal for the processes of a running attempt; `answer` is called before the listener returns. */
+  | {
+    readonly kind: "signal";
+    readonly attempt: AttemptId;
+    readonly signal: NodeJS.Signals;
+    readonly answer: (result: SignalResult) => void;
+  }
+  /** Events were stored. */
+  | { readonly kind: "events" }
+  /** A job has come to its end or was removed. */
+  | { readonly kind: "over"; readonly job: JobId };
+
+export type SignalResult = "sent" | "gone" | "denied";
 
 export class Changes {
   readonly #listeners = new Set<(change: Change) => void>();

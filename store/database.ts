@@ -64,6 +64,8 @@ export class Database {
   readonly #rollback: StatementSync;
   readonly #probe: Statement;
   readonly #rollbackListeners: (() => void)[] = [];
+  /** What waits for the commit of the open transaction. */
+  #afterCommit: (() => void)[] = [];
   readonly #room: Room;
   #failure: StoreError | null = null;
   #wal: Deno.FsFile | null = null;
@@ -155,7 +157,7 @@ export class Database {
    */
   transaction<T>(body: () => T): T {
     if (this.#db.isTransaction) return body();
-    return this.#guard(() => {
+    const result = this.#guard(() => {
       this.#begin.run();
       try {
         const result = body();
@@ -163,10 +165,26 @@ export class Database {
         return result;
       } catch (error) {
         if (this.#db.isTransaction) this.#rollback.run();
+        this.#afterCommit = [];
         for (const listener of this.#rollbackListeners) listener();
         throw error;
       }
     });
+    const committed = this.#afterCommit;
+    this.#afterCommit = [];
+    for (const follow of committed) follow();
+    return result;
+  }
+
+  /** Calls `follow`, which must not throw, when the open transaction has been committed; at once when none is open. */
+  afterCommit(follow: () => void): void {
+    if (this.#db.isTransaction) this.#afterCommit.push(follow);
+    else follow();
+  }
+
+  /** The size of the database, in bytes, without what is still in its log (WAL). */
+  get bytes(): number {
+    return this.#pragma("page_count") * this.#pragma("page_size");
   }
 
   /** Runs one changing statement as a transaction of its own; returns how many rows it changed. */

@@ -19,6 +19,24 @@ export const MOVES: Readonly<Record<State, readonly State[]>> = {
   removed: [],
 };
 
+export const LISTED_STATES: readonly ListedState[] = ["pending", "active", "complete", "failed"];
+
+/** True for a job that has come to its end, until somebody moves it. */
+export function isFinished(job: Job): boolean {
+  return job.state === "complete" || job.state === "failed";
+}
+
+/** When a waiting job may start, in ms since the epoch, or null. */
+export function notBeforeMs(job: Job): number | null {
+  const at = Math.max(job.startAtMs ?? 0, job.retryAtMs ?? 0);
+  return at === 0 ? null : at;
+}
+
+/** When the job was last submitted, in ms since the epoch, or null: `seq` is made from the clock, in microseconds. */
+export function submittedMs(job: Job): number | null {
+  return job.seq === null ? null : Math.floor(job.seq / 1000);
+}
+
 /** Of a pending job. open: a draft, empty, or with a writer; waiting: until `wakeAtMs`; ready: may start now. */
 export type Phase = "open" | "waiting" | "ready";
 
@@ -52,6 +70,13 @@ export interface Job {
   /** Bytes ever written to the log, and how many of them were dropped again. */
   readonly logSize: number;
   readonly logDropped: number;
+  /** The named queue that it counts against. */
+  readonly queue: string | null;
+  readonly createdMs: number;
+  /** When it reached complete or failed; null in other states. */
+  readonly finishedMs: number | null;
+  /** Why the last attempt failed, or why there was none; null after a success. */
+  readonly error: string | null;
 }
 
 /** The columns of {@linkcode Job}, for SELECT. */
@@ -59,7 +84,8 @@ export const JOB_COLUMNS = `id, name, state, phase, seq, priority, attempts, los
   start_at_ms AS startAtMs, retry_at_ms AS retryAtMs, unflushed, mode, uid, gid,
   atime_s AS atimeSec, atime_ns AS atimeNsec, mtime_s AS mtimeSec, mtime_ns AS mtimeNsec,
   log_mtime_s AS logMtimeSec, log_mtime_ns AS logMtimeNsec, ctime_s AS ctimeSec, ctime_ns AS ctimeNsec,
-  script_size AS scriptSize, log_size AS logSize, log_dropped AS logDropped`;
+  script_size AS scriptSize, log_size AS logSize, log_dropped AS logDropped,
+  queue, created_ms AS createdMs, finished_ms AS finishedMs, error`;
 
 /** A draft is listed but never run: editors and rsync make such names for files that they have not finished. */
 export function isDraft(name: string): boolean {
@@ -76,6 +102,11 @@ export interface Timestamp {
 export function timestamp(ms: number): Timestamp {
   const sec = Math.floor(ms / 1000);
   return { sec, nsec: Math.round((ms - sec * 1000) * 1e6) };
+}
+
+export function later(one: Timestamp, other: Timestamp): Timestamp {
+  const isLater = one.sec > other.sec || (one.sec === other.sec && one.nsec > other.nsec);
+  return isLater ? one : other;
 }
 
 /** Milliseconds since the epoch, rounded up, so that nothing starts before the moment. */

@@ -8,6 +8,7 @@ import {
   type Job,
   JOB_COLUMNS,
   type JobId,
+  LISTED_STATES,
   type ListedState,
   type State,
   timestamp,
@@ -38,6 +39,8 @@ export class Jobs {
   readonly #byName;
   readonly #byId;
   readonly #page;
+  readonly #pageOfAll;
+  readonly #countsByQueue;
   readonly #insert;
   readonly #attributes;
   readonly #logMtime;
@@ -53,7 +56,8 @@ export class Jobs {
   readonly #retained = new Map<JobId, number>();
   /** When an entry of a directory last came, went or was renamed, in ms since the epoch; at start, the start. */
   readonly #changedAtMs: Record<ListedState, number>;
-  #count: number;
+  readonly #directoryListeners: ((states: readonly ListedState[]) => void)[] = [];
+  readonly #counts: Record<ListedState, number> = { pending: 0, active: 0, complete: 0, failed: 0 };
 
   /** `now` is milliseconds since the epoch. */
   constructor(db: Database, now: () => number) {
@@ -66,10 +70,18 @@ export class Jobs {
     this.#page = db.prepare(
       `SELECT ${JOB_COLUMNS} FROM job WHERE state = ? AND id > ? ORDER BY id LIMIT ?`,
     );
+    this.#pageOfAll = db.prepare(
+      `SELECT ${JOB_COLUMNS} FROM job WHERE id > ? AND state <> 'removed' ORDER BY id LIMIT ?`,
+    );
+    this.#countsByQueue = db.prepare(
+      `SELECT queue, state, count(*) AS n FROM job
+       WHERE queue IS NOT NULL AND state <> 'removed' AND phase IS NOT 'open'
+       GROUP BY queue, state`,
+    );
     this.#insert = db.prepare(
       `INSERT INTO job (name, state, phase, mode, uid, gid, atime_s, atime_ns, mtime_s, mtime_ns,
-         log_mtime_s, log_mtime_ns, ctime_s, ctime_ns)
-       VALUES (:name, 'pending', 'open', :mode, :uid, :gid, :s, :ns, :s, :ns, :s, :ns, :s, :ns)
+         log_mtime_s, log_mtime_ns, ctime_s, ctime_ns, created_ms)
+       VALUES (:name, 'pending', 'open', :mode, :uid, :gid, :s, :ns, :s, :ns, :s, :ns, :s, :ns, :ms)
        RETURNING ${JOB_COLUMNS}`,
     );
     this.#attributes = db.prepare(
@@ -100,31 +112,57 @@ export class Jobs {
        AND NOT EXISTS (SELECT 1 FROM attempt WHERE job_id = job.id AND live = 1)`,
     );
     this.#removed = db.prepare("SELECT id FROM job WHERE state = 'removed'");
-    const { n } = db.prepare("SELECT count(*) AS n FROM job WHERE state <> 'removed'").get() as {
-      n: number;
-    };
-    this.#count = n;
+    const counts = db.prepare(
+      "SELECT state, count(*) AS n FROM job WHERE state <> 'removed' GROUP BY state",
+    ).all() as unknown as { state: ListedState; n: number }[];
+    for (const { state, n } of counts) this.#counts[state] = n;
     const started = now();
     this.#changedAtMs = { pending: started, active: started, complete: started, failed: started };
   }
 
   /** Jobs in all four directories. */
   get count(): number {
-    return this.#count;
+    return LISTED_STATES.reduce((sum, state) => sum + this.#counts[state], 0);
   }
 
-  /** For `moves.ts`: a job has come or gone. */
-  countChanged(by: number): void {
-    this.#count += by;
+  countOf(state: ListedState): number {
+    return this.#counts[state];
   }
 
-  changedAtMs(directory: ListedState): number {
-    return this.#changedAtMs[directory];
+  /** Submitted jobs with a named queue, by queue and state. */
+  countsByQueue(): { readonly queue: string; readonly state: ListedState; readonly n: number }[] {
+    return this.#countsByQueue.all() as unknown as {
+      queue: string;
+      state: ListedState;
+      n: number;
+    }[];
+  }
+
+  /** When an entry of a directory last came, went or was renamed, in ms since the epoch; without one: of any. */
+  changedAtMs(directory?: ListedState): number {
+    if (directory !== undefined) return this.#changedAtMs[directory];
+    return Math.max(...Object.values(this.#changedAtMs));
+  }
+
+  /** For `moves.ts`: a job goes from one state to another in the open transaction; null: it comes, or goes. */
+  moved(from: State | null, to: State | null): void {
+    this.#db.afterCommit(() => {
+      if (from !== null && from !== "removed") this.#counts[from]--;
+      if (to !== null && to !== "removed") this.#counts[to]++;
+      this.directoryChanged(from, to);
+    });
   }
 
   /** For `moves.ts`: an entry of these directories has come, gone or been renamed. */
-  directoryChanged(...states: readonly State[]): void {
-    for (const state of states) if (state !== "removed") this.#changedAtMs[state] = this.#now();
+  directoryChanged(...states: readonly (State | null)[]): void {
+    const listed = states.filter((state) => state !== null && state !== "removed");
+    for (const state of listed) this.#changedAtMs[state] = this.#now();
+    for (const listener of this.#directoryListeners) listener(listed);
+  }
+
+  /** Calls `listener`, which must not throw, when entries of directories have come, gone or been renamed. */
+  onDirectoryChange(listener: (states: readonly ListedState[]) => void): void {
+    this.#directoryListeners.push(listener);
   }
 
   byName(name: string): Job | undefined {
@@ -141,9 +179,15 @@ export class Jobs {
     return this.#page.all(state, after, limit) as unknown as Job[];
   }
 
+  /** At most `limit` jobs of all directories with ids above `after`, by id. */
+  pageOfAll(after: number, limit: number): Job[] {
+    return this.#pageOfAll.all(after, limit) as unknown as Job[];
+  }
+
   /** For `moves.ts`: the row of an empty pending job. The caller has seen to it that the name is free. */
   insert(job: NewJob): Job {
-    const { sec, nsec } = timestamp(this.#now());
+    const ms = this.#now();
+    const { sec, nsec } = timestamp(ms);
     return this.#db.transaction(() =>
       this.#insert.get({
         name: job.name,
@@ -152,6 +196,7 @@ export class Jobs {
         gid: job.gid,
         s: sec,
         ns: nsec,
+        ms: Math.floor(ms),
       })
     ) as unknown as Job;
   }
@@ -194,9 +239,14 @@ export class Jobs {
     this.#db.run(this.#setStartAt, startAtMs, id);
   }
 
-  /** Commits a script's text. `unflushed` stays set when its writing has failed. */
-  putScript(id: JobId, content: Uint8Array, mtime: Timestamp, unflushed: boolean): void {
-    const now = timestamp(this.#now());
+  /** Commits a script's text, which changed at `ctime`. `unflushed` stays set when its writing has failed. */
+  putScript(
+    id: JobId,
+    content: Uint8Array,
+    mtime: Timestamp,
+    unflushed: boolean,
+    ctime: Timestamp = timestamp(this.#now()),
+  ): void {
     this.#db.transaction(() => {
       this.#putScript.run(id, content);
       this.#scriptWritten.run({
@@ -205,8 +255,8 @@ export class Jobs {
         unflushed: unflushed ? 1 : 0,
         s: mtime.sec,
         ns: mtime.nsec,
-        cs: now.sec,
-        cns: now.nsec,
+        cs: ctime.sec,
+        cns: ctime.nsec,
       });
     });
   }

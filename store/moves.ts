@@ -5,6 +5,7 @@
 import type { Changes } from "./changes.ts";
 import type { Database } from "./database.ts";
 import { StoreError } from "./errors.ts";
+import type { Events } from "./events.ts";
 import {
   type AttemptId,
   isDraft,
@@ -24,8 +25,10 @@ interface MoveFields {
   readonly attempts?: number;
   readonly lost?: number;
   readonly retryAtMs?: number | null;
-  /** True: the job gets a new place in the queue. */
-  readonly newSeq?: boolean;
+  /** True: the job is submitted anew and gets a new place in the queue. */
+  readonly resubmitted?: boolean;
+  /** Why the attempt failed, or why there was none; null: it has succeeded. */
+  readonly error?: string | null;
 }
 
 const UNFINISHED = "not run: the script was not written to its end";
@@ -37,6 +40,7 @@ export class Moves {
   readonly #queue: Queue;
   readonly #output: Output;
   readonly #changes: Changes;
+  readonly #events: Events;
   readonly #now: () => number;
   readonly #doubts = new Map<JobId, string>();
   readonly #move;
@@ -50,6 +54,7 @@ export class Moves {
     queue: Queue,
     output: Output,
     changes: Changes,
+    events: Events,
     now: () => number,
   ) {
     this.#db = db;
@@ -57,10 +62,12 @@ export class Moves {
     this.#queue = queue;
     this.#output = output;
     this.#changes = changes;
+    this.#events = events;
     this.#now = now;
     this.#move = db.prepare(
       `UPDATE job SET state = :to, phase = :phase, wake_at_ms = NULL, start_at_ms = NULL,
          retry_at_ms = :retry, seq = :seq, attempts = :attempts, lost = :lost,
+         finished_ms = :finished, error = :error,
          mtime_s = CASE WHEN :to = 'pending' THEN :s ELSE mtime_s END,
          mtime_ns = CASE WHEN :to = 'pending' THEN :ns ELSE mtime_ns END,
          log_mtime_s = :s, log_mtime_ns = :ns, ctime_s = :s, ctime_ns = :ns
@@ -79,25 +86,37 @@ export class Moves {
       throw new StoreError("forbidden", `a job cannot go from ${job.state} to ${to}`);
     }
     this.#db.transaction(() => {
-      const { sec, nsec } = timestamp(this.#now());
+      const nowMs = this.#now();
+      const { sec, nsec } = timestamp(nowMs);
+      const error = fields.error === undefined ? job.error : fields.error;
+      const finished = to === "complete" || to === "failed";
       const changes = this.#move.run({
         id: job.id,
         from: job.state,
         to,
         phase: to === "pending" ? "open" : null,
         retry: fields.retryAtMs ?? null,
-        seq: fields.newSeq ? this.#queue.nextSeq() : job.seq,
+        seq: fields.resubmitted ? null : job.seq,
         attempts: fields.attempts ?? job.attempts,
         lost: fields.lost ?? job.lost,
+        finished: finished ? Math.floor(nowMs) : null,
+        error,
         s: sec,
         ns: nsec,
       });
       if (changes !== 1) {
         throw new StoreError("stale", `job ${job.id} has left ${job.state}`);
       }
-      this.#jobs.directoryChanged(job.state, to);
+      this.#jobs.moved(job.state, to);
+      if (to === "complete") this.#events.record("completed", job);
+      if (to === "failed") this.#events.record("failed", job, { reason: error });
+      if (finished) this.#over(job.id);
       if (to === "pending") this.#enter(this.#jobs.require(job.id));
     });
+  }
+
+  #over(job: JobId): void {
+    this.#db.afterCommit(() => this.#changes.emit({ kind: "over", job }));
   }
 
   /**
@@ -157,10 +176,9 @@ export class Moves {
     const attempt = replaced && this.#attemptOf(replaced.id);
     const created = this.#db.transaction(() => {
       if (replaced !== undefined) this.#removeRow(replaced, attempt);
+      this.#jobs.moved(null, "pending");
       return this.#jobs.insert(job);
     });
-    this.#jobs.countChanged(1);
-    this.#jobs.directoryChanged("pending");
     if (replaced !== undefined) this.#forgotten(replaced, attempt);
     return created;
   }
@@ -175,14 +193,19 @@ export class Moves {
   /** After the commit that has removed it. */
   #forgotten(job: Job, attempt: AttemptId | undefined): void {
     this.#doubts.delete(job.id);
-    this.#jobs.countChanged(-1);
     this.#cancel(attempt);
   }
 
   #removeRow(job: Job, attempt: AttemptId | undefined): void {
-    this.#jobs.directoryChanged(job.state);
-    if (attempt === undefined && !this.#jobs.isRetained(job.id)) this.#delete.run(job.id);
-    else this.move(job, "removed");
+    // Of a file that was never submitted, such as an editor's, nobody has heard.
+    if (job.state !== "pending" || job.seq !== null) this.#events.record("removed", job);
+    if (attempt !== undefined || this.#jobs.isRetained(job.id)) {
+      this.move(job, "removed");
+    } else {
+      this.#delete.run(job.id);
+      this.#jobs.moved(job.state, null);
+    }
+    this.#over(job.id);
   }
 
   /** rename inside `pending/`; `replaced` is the job whose name it takes. */
@@ -219,8 +242,8 @@ export class Moves {
   park(job: Job, name: string): void {
     const attempt = this.#attemptOf(job.id);
     this.#db.transaction(() => {
-      this.move(job, "failed");
       this.#setName(job, name);
+      this.move(this.#jobs.require(job.id), "failed", { error: "moved to failed" });
     });
     this.#cancel(attempt);
   }
@@ -230,7 +253,11 @@ export class Moves {
     const attempt = this.#attemptOf(job.id);
     this.#db.transaction(() => {
       this.#setName(job, name);
-      this.move(this.#jobs.require(job.id), "pending", { attempts: 0, lost: 0, newSeq: true });
+      this.move(this.#jobs.require(job.id), "pending", {
+        attempts: 0,
+        lost: 0,
+        resubmitted: true,
+      });
     });
     this.#cancel(attempt);
     this.#changes.emit({ kind: "queued" });
@@ -243,7 +270,7 @@ export class Moves {
       this.#output.append(job.id, job.logSize, text);
       // What is in doubt stays so when it is moved back, also for the next daemon.
       if (this.#doubts.has(job.id)) this.#jobs.markUnflushed(job.id);
-      this.move(job, "failed");
+      this.move(job, "failed", { error: reason });
     });
   }
 
@@ -259,7 +286,9 @@ export class Moves {
     if (job.name === name) return;
     const { sec, nsec } = timestamp(this.#now());
     this.#rename.run({ id: job.id, name, s: sec, ns: nsec });
-    this.#jobs.directoryChanged(job.state);
+    this.#db.afterCommit(() => this.#jobs.directoryChanged(job.state));
+    if (job.seq === null && job.state === "pending") return; // nobody has heard of its old name
+    this.#events.record("renamed", { ...job, name }, { from: job.name });
   }
 
   #attemptOf(id: JobId): AttemptId | undefined {

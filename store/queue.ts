@@ -10,7 +10,8 @@
  */
 import type { Changes } from "./changes.ts";
 import type { Database } from "./database.ts";
-import { isDraft, type Job, JOB_COLUMNS, type JobId } from "./job.ts";
+import type { Events } from "./events.ts";
+import { isDraft, type Job, JOB_COLUMNS, type JobId, notBeforeMs, timestamp } from "./job.ts";
 import type { Jobs } from "./jobs.ts";
 
 /** A minute, in microseconds. */
@@ -20,6 +21,7 @@ export class Queue {
   readonly #db: Database;
   readonly #jobs: Jobs;
   readonly #changes: Changes;
+  readonly #events: Events;
   readonly #now: () => number;
   readonly #held = new Set<JobId>();
   readonly #setPhase;
@@ -27,15 +29,19 @@ export class Queue {
   readonly #nextWake;
   readonly #next;
   readonly #openJobs;
+  readonly #openCount;
   readonly #reserve;
+  readonly #setPriority;
+  readonly #oldest;
   #seq: number;
   /** What is stored: no number above it has been given. */
   #reserved: number;
 
-  constructor(db: Database, jobs: Jobs, changes: Changes, now: () => number) {
+  constructor(db: Database, jobs: Jobs, changes: Changes, events: Events, now: () => number) {
     this.#db = db;
     this.#jobs = jobs;
     this.#changes = changes;
+    this.#events = events;
     this.#now = now;
     this.#setPhase = db.prepare(
       `UPDATE job SET phase = :phase, wake_at_ms = :wake, seq = coalesce(seq, :seq)
@@ -55,6 +61,13 @@ export class Queue {
        ORDER BY priority DESC, seq LIMIT 1`,
     );
     this.#openJobs = db.prepare(`SELECT ${JOB_COLUMNS} FROM job WHERE phase = 'open'`);
+    this.#setPriority = db.prepare(
+      "UPDATE job SET priority = ?, ctime_s = ?, ctime_ns = ? WHERE id = ? AND state = 'pending'",
+    );
+    this.#oldest = db.prepare(
+      "SELECT min(seq) AS seq FROM job WHERE state = 'pending' AND seq IS NOT NULL",
+    );
+    this.#openCount = db.prepare("SELECT count(*) AS n FROM job WHERE phase = 'open'");
     this.#reserve = db.prepare("UPDATE counter SET value = ? WHERE name = 'seq'");
     const { value } = db.prepare("SELECT value FROM counter WHERE name = 'seq'").get() as {
       value: number;
@@ -113,14 +126,32 @@ export class Queue {
    */
   schedule(job: Job): void {
     if (!this.mayRun(job)) return this.#place(job, "open", null);
-    const wakeAtMs = Math.max(job.startAtMs ?? 0, job.retryAtMs ?? 0);
-    if (wakeAtMs > this.#now()) this.#place(job, "waiting", wakeAtMs);
+    const wakeAtMs = notBeforeMs(job);
+    if (wakeAtMs !== null && wakeAtMs > this.#now()) this.#place(job, "waiting", wakeAtMs);
     else this.#place(job, "ready", null);
   }
 
   #place(job: Job, phase: "open" | "waiting" | "ready", wake: number | null): void {
     const seq = job.seq ?? (phase === "open" ? null : this.nextSeq());
-    this.#db.transaction(() => this.#setPhase.run({ id: job.id, phase, wake, seq }));
+    this.#db.transaction(() => {
+      this.#setPhase.run({ id: job.id, phase, wake, seq });
+      if (job.seq !== null || seq === null) return;
+      const notBefore = wake === null ? {} : { not_before: new Date(wake).toISOString() };
+      this.#events.record("submitted", job, { priority: job.priority, ...notBefore });
+    });
+  }
+
+  /** Gives a pending job another priority, from -1000 to 1000: it moves in the order at once. */
+  setPriority(job: Job, priority: number): void {
+    const { sec, nsec } = timestamp(this.#now());
+    this.#db.run(this.#setPriority, priority, sec, nsec, job.id);
+    this.#changes.emit({ kind: "queued" });
+  }
+
+  /** When the job that has waited longest was submitted, in ms since the epoch, or null: none waits. */
+  oldestSubmittedMs(): number | null {
+    const { seq } = this.#oldest.get() as { seq: number | null };
+    return seq === null ? null : seq / 1000;
   }
 
   /** Makes ready what has waited long enough. Returns when the next one is due, in ms since the epoch, or null. */
@@ -142,5 +173,10 @@ export class Queue {
   /** Pending jobs that are open: at start, what the last run of the daemon left. */
   openJobs(): Job[] {
     return this.#openJobs.all() as unknown as Job[];
+  }
+
+  /** How many they are: drafts, empty files, and what a writer has open or has just closed. */
+  get openCount(): number {
+    return (this.#openCount.get() as { n: number }).n;
   }
 }

@@ -116,5 +116,35 @@ CREATE TABLE counter (
 INSERT INTO counter (name, value) VALUES ('new_id', 0), ('seq', 0), ('probe', 0);
 `;
 
+const V2 = `
+-- The named queue that the job counts against.
+ALTER TABLE job ADD COLUMN queue TEXT;
+ALTER TABLE job ADD COLUMN created_ms INTEGER NOT NULL DEFAULT 0;
+-- When it reached complete or failed; null in other states.
+ALTER TABLE job ADD COLUMN finished_ms INTEGER;
+-- Why the last attempt failed, or why there was none; null after a success.
+ALTER TABLE job ADD COLUMN error TEXT;
+UPDATE job SET created_ms = atime_s * 1000 + atime_ns / 1000000,
+  finished_ms = CASE WHEN state IN ('complete', 'failed')
+    THEN log_mtime_s * 1000 + log_mtime_ns / 1000000 END;
+CREATE INDEX job_queue ON job (queue, state, phase) WHERE queue IS NOT NULL;
+CREATE INDEX job_oldest ON job (seq) WHERE state = 'pending' AND seq IS NOT NULL;
+
+-- What the processes printed, as offsets in the log: between the head of the section and the last words.
+ALTER TABLE attempt ADD COLUMN output_start INTEGER;
+ALTER TABLE attempt ADD COLUMN output_end INTEGER;
+
+-- One line of JSON each; position counts bytes since the first event of this file.
+CREATE TABLE event (
+  position INTEGER PRIMARY KEY,
+  line BLOB NOT NULL
+) STRICT;
+
+-- The modes of a job's directories and of its signal file have rows in node, by inode number.
+CREATE TRIGGER job_nodes AFTER DELETE ON job BEGIN
+  DELETE FROM node WHERE ino BETWEEN old.id * 16 AND old.id * 16 + 15;
+END;
+`;
+
 /** Step n brings a file from version n to n + 1. */
-export const MIGRATIONS: readonly string[] = [V1];
+export const MIGRATIONS: readonly string[] = [V1, V2];

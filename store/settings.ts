@@ -2,6 +2,7 @@
 import { z } from "zod";
 import type { Changes } from "./changes.ts";
 import type { Database } from "./database.ts";
+import type { Events } from "./events.ts";
 
 /** A year: longer waits are mistakes, and far from where timers and dates overflow. */
 const MAX_SECONDS = 31_536_000;
@@ -78,12 +79,14 @@ function shown(value: unknown): string {
 export class SettingsStore {
   readonly #db: Database;
   readonly #changes: Changes;
+  readonly #events: Events;
   readonly #put;
   #current: Settings;
 
-  constructor(db: Database, changes: Changes) {
+  constructor(db: Database, changes: Changes, events: Events) {
     this.#db = db;
     this.#changes = changes;
+    this.#events = events;
     this.#put = db.prepare(
       "INSERT INTO setting (key, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
     );
@@ -109,6 +112,7 @@ export class SettingsStore {
     if (changed.length === 0) return [];
     this.#db.transaction(() => {
       for (const [key, value] of changed) this.#put.run(key, JSON.stringify(value));
+      this.#events.record("config_changed", null, { keys: changed.map(([key]) => key) });
     });
     this.#current = { ...this.#current, ...change };
     this.#changes.emit({ kind: "config" });

@@ -2,6 +2,8 @@
 import { Attempts } from "./attempts.ts";
 import { Changes } from "./changes.ts";
 import { Database } from "./database.ts";
+import { Events } from "./events.ts";
+import { History } from "./history.ts";
 import { Ids } from "./ids.ts";
 import { Jobs } from "./jobs.ts";
 import { Moves } from "./moves.ts";
@@ -13,12 +15,14 @@ import { SettingsStore } from "./settings.ts";
 export class Store {
   readonly db: Database;
   readonly changes = new Changes();
+  readonly events: Events;
   readonly settings: SettingsStore;
   readonly jobs: Jobs;
   readonly queue: Queue;
   readonly output: Output;
   readonly moves: Moves;
   readonly attempts: Attempts;
+  readonly history: History;
   readonly nodes: Nodes;
   readonly ids: Ids;
   readonly now: () => number;
@@ -27,12 +31,22 @@ export class Store {
   constructor(path: string, now: () => number = Date.now) {
     this.now = now;
     this.db = new Database(path);
-    this.settings = new SettingsStore(this.db, this.changes);
+    this.events = new Events(this.db, this.changes, now);
+    this.settings = new SettingsStore(this.db, this.changes, this.events);
     this.jobs = new Jobs(this.db, now);
-    this.queue = new Queue(this.db, this.jobs, this.changes, now);
+    this.queue = new Queue(this.db, this.jobs, this.changes, this.events, now);
     this.output = new Output(this.db);
-    this.moves = new Moves(this.db, this.jobs, this.queue, this.output, this.changes, now);
-    this.attempts = new Attempts(this.db, this.jobs, this.moves, this.output, now);
+    this.moves = new Moves(
+      this.db,
+      this.jobs,
+      this.queue,
+      this.output,
+      this.changes,
+      this.events,
+      now,
+    );
+    this.attempts = new Attempts(this.db, this.jobs, this.moves, this.output, this.events, now);
+    this.history = new History(this.db);
     this.nodes = new Nodes(this.db);
     this.ids = new Ids(this.db, this.jobs);
   }

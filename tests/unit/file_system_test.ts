@@ -201,7 +201,7 @@ fileSystemTest("a log grows for a reader that has reached its end, through retri
 
 fileSystemTest("getattr() of the directories", (f) => {
   const root = f.getattr(ROOT_INO);
-  assert.deepEqual([root.mode, root.nlink], [0o040755, 6]);
+  assert.deepEqual([root.mode, root.nlink], [0o040755, 7]);
   for (const ino of Object.values(DIRECTORY_INO)) {
     const { mode, nlink, uid, gid } = f.getattr(ino);
     assert.deepEqual([mode, nlink, uid, gid], [0o040755, 2, Deno.uid(), Deno.gid()]);
@@ -210,7 +210,7 @@ fileSystemTest("getattr() of the directories", (f) => {
 });
 
 fileSystemTest("getattr() of what is gone: ESTALE", (f) => {
-  for (const ino of [8, 15, 16, scriptIno(5 as JobId)]) {
+  for (const ino of [11, 15, 16, scriptIno(5 as JobId)]) {
     assert.equal(errnoOf(() => f.getattr(ino)), "ESTALE");
   }
 });

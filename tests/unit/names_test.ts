@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { FsError } from "../../fs/errno.ts";
-import { jobFile, logIno, scriptIno, stateOfDirectory } from "../../fs/ino.ts";
+import { attemptIno, attemptOf, jobIno, jobNode, stateOfDirectory } from "../../fs/ino.ts";
 import { lookupName, newName } from "../../fs/names.ts";
-import type { JobId } from "../../store/job.ts";
+import type { AttemptId, JobId } from "../../store/job.ts";
 
 function errno(body: () => unknown): string {
   try {
@@ -53,15 +53,27 @@ Deno.test("lookupName() finds nothing under a name that no job can have", () => 
   for (const name of GOOD) assert.equal(lookupName(name), name);
 });
 
-Deno.test("jobFile() is the inverse of scriptIno() and logIno()", () => {
+Deno.test("jobNode() is the inverse of jobIno()", () => {
+  const nodes = ["directory", "script", "log", "attempts", "status", "signal", "wait"] as const;
   for (const id of [1, 2, 1_000_000, 2 ** 40] as JobId[]) {
-    assert.deepEqual(jobFile(scriptIno(id)), { id, file: "script" });
-    assert.deepEqual(jobFile(logIno(id)), { id, file: "log" });
+    nodes.forEach((node, i) => {
+      assert.equal(jobIno(id, node), 16 * id + i);
+      assert.deepEqual(jobNode(jobIno(id, node)), { id, node });
+    });
   }
 });
 
-Deno.test("jobFile() knows no other inodes", () => {
-  for (const ino of [0, 1, 7, 15, 16, 31]) assert.equal(jobFile(ino), undefined, String(ino));
+Deno.test("jobNode() knows no other inodes", () => {
+  const others = [0, 1, 7, 10, 15, 23, 31, 2 ** 52, 2 ** 52 + 1];
+  for (const ino of others) assert.equal(jobNode(ino), undefined, String(ino));
+});
+
+Deno.test("attemptOf() is the inverse of attemptIno(), and knows no other inodes", () => {
+  for (const id of [1, 2, 1_000_000, 2 ** 40] as AttemptId[]) {
+    assert.equal(attemptIno(id), 2 ** 52 + id);
+    assert.equal(attemptOf(attemptIno(id)), id);
+  }
+  for (const ino of [0, 1, 16, 17, 2 ** 52]) assert.equal(attemptOf(ino), undefined, String(ino));
 });
 
 Deno.test("stateOfDirectory() knows the four directories", () => {

@@ -11,7 +11,8 @@ function makeJobs(f: FileSystemFixture, count: number): string[] {
 fileSystemTest("readdir() of the root lists the fixed nodes", (f) => {
   for (const size of [64, 4096]) {
     assert.deepEqual(f.names(ROOT_INO, size), [
-      ...["pending", "complete", "failed", "active", "new-id", "config.json"],
+      ...["pending", "complete", "failed", "active", "jobs"],
+      ...["new-id", "config.json", "metrics", "events"],
     ]);
   }
 });

@@ -19,6 +19,7 @@ export type Answer =
   | { readonly kind: "data"; readonly bytes: Uint8Array }
   | { readonly kind: "statfs"; readonly stat: FileSystemStat }
   | { readonly kind: "xattrSize"; readonly size: number }
+  | { readonly kind: "poll"; readonly revents: number }
   | { readonly kind: "directory"; readonly entries: readonly Listed[] };
 
 /** Bytes of `struct fuse_dirent` before the name, and what `struct fuse_direntplus` adds: linux/fuse.h. */
@@ -91,6 +92,21 @@ export class RecorderSink implements ReplySink {
 
   xattrSize(size: number): boolean {
     return this.#record({ kind: "xattrSize", size });
+  }
+
+  poll(revents: number): boolean {
+    return this.#record({ kind: "poll", revents });
+  }
+
+  /** Interrupts the caller, if the request listens for that. */
+  interrupt: (() => void) | null = null;
+
+  onInterrupt(listener: () => void): void {
+    this.interrupt = listener;
+  }
+
+  forgetInterrupt(): void {
+    this.interrupt = null;
   }
 
   directory(size: number, plus: boolean): RecorderDirectory {

@@ -64,7 +64,10 @@ storeTest("remove() of an active job frees the name and cancels the attempt", (f
   const claim = f.running("x");
   f.heard.length = 0;
   f.store.moves.remove(f.job("x"));
-  assert.deepEqual(f.heard, [{ kind: "cancel", attempt: claim.attempt }]);
+  assert.deepEqual(f.heard, [
+    { kind: "over", job: claim.job.id },
+    { kind: "cancel", attempt: claim.attempt },
+  ]);
   assert.equal(f.store.jobs.byName("x"), undefined);
   assert.equal(f.submitted("x").state, "pending");
 });
@@ -81,7 +84,10 @@ storeTest("park() stops what runs", (f) => {
   const claim = f.running("x");
   f.heard.length = 0;
   f.store.moves.park(f.job("x"), "x");
-  assert.deepEqual(f.heard, [{ kind: "cancel", attempt: claim.attempt }]);
+  assert.deepEqual(f.heard, [
+    { kind: "over", job: claim.job.id },
+    { kind: "cancel", attempt: claim.attempt },
+  ]);
   assert.equal(f.job("x").state, "failed");
 });
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { Logs } from "../../fs/logs.ts";
-import type { Handle } from "../../fs/handle.ts";
+import type { ReadyHandle } from "../../fs/handle.ts";
 import {
   COMPLETE,
   FAILED,
@@ -114,10 +114,10 @@ storeTest("what is kept of a running job's output stays near its limit", (f) => 
 /** Goes on reading where it stopped, as `tail -f` does. */
 class Follower {
   text = "";
-  readonly #handle: Handle;
+  readonly #handle: ReadyHandle;
   #position = 0;
 
-  constructor(handle: Handle) {
+  constructor(handle: ReadyHandle) {
     this.#handle = handle;
   }
 

@@ -1,0 +1,242 @@
+/** The tree: which directory an inode number stands for, and what stat shows of every node. */
+import type { Attr, Entry } from "../ffi/operations.ts";
+import type { Attempt } from "../store/history.ts";
+import type { Job, ListedState } from "../store/job.ts";
+import type { Store } from "../store/store.ts";
+import { type Attributes, S_IFREG } from "./attributes.ts";
+import { type Cache, fixedEntry, fleetingEntry, ROOT_ATTR_SEC } from "./cache.ts";
+import type { Directory } from "./directory.ts";
+import { FsError } from "./errno.ts";
+import {
+  attemptOf,
+  DIRECTORY_INO,
+  type JobNode,
+  jobNode,
+  JOBS_INO,
+  ROOT_INO,
+  stateOfDirectory,
+} from "./ino.ts";
+import type { JobFile } from "./job_file.ts";
+import type { VirtualFile } from "./virtual_file.ts";
+
+export interface TreeParts {
+  readonly store: Store;
+  readonly attributes: Attributes;
+  readonly cache: Cache;
+  /** The files of the root. */
+  readonly files: readonly VirtualFile[];
+  /** The files of `jobs/NAME/`. */
+  readonly jobFiles: readonly JobFile[];
+}
+
+const STATES = Object.keys(DIRECTORY_INO) as ListedState[];
+const ATTEMPTS = "attempts";
+const ATTEMPT_LOG = /^([1-9][0-9]{0,8})\.log$/;
+
+/** A node of a job, with the row of the job. */
+export interface JobPart {
+  readonly job: Job;
+  readonly node: JobNode | "attempt";
+  /** Of the node "attempt". */
+  readonly attempt?: Attempt;
+}
+
+export class Tree {
+  readonly #parts: TreeParts;
+  readonly #root: Directory;
+  readonly #jobs: Directory;
+
+  constructor(parts: TreeParts) {
+    this.#parts = parts;
+    this.#root = this.#makeRoot();
+    this.#jobs = this.#makeJobs();
+  }
+
+  file(ino: number): VirtualFile | undefined {
+    return this.#parts.files.find((file) => file.ino === ino);
+  }
+
+  jobFile(node: JobNode): JobFile | undefined {
+    return this.#parts.jobFiles.find((file) => file.node === node);
+  }
+
+  /** The job that a state directory lists under a name. Throws ENOENT; EPERM where there are no jobs of states. */
+  jobIn(parent: number, name: string): Job {
+    const state = stateOfDirectory(parent);
+    if (state === undefined) {
+      this.directory(parent).lookup(name);
+      throw new FsError("EPERM", "what is here comes and goes with its job");
+    }
+    const job = this.#parts.store.jobs.byName(name);
+    if (job?.state !== state) throw new FsError("ENOENT");
+    return job;
+  }
+
+  /** What an inode number stands for, if it belongs to a job. Throws ESTALE for what is gone: the kernel looks again. */
+  jobPart(ino: number): JobPart {
+    const { jobs, history } = this.#parts.store;
+    const attemptId = attemptOf(ino);
+    const attempt = attemptId === undefined ? undefined : history.byId(attemptId);
+    const found = jobNode(ino) ?? (attempt && { id: attempt.jobId, node: "attempt" as const });
+    const job = found && jobs.byId(found.id);
+    if (found === undefined || job === undefined) throw new FsError("ESTALE");
+    return { job, node: found.node, ...(attempt && { attempt }) };
+  }
+
+  /** Throws ENOTDIR, ESTALE. */
+  directory(ino: number): Directory {
+    if (ino === ROOT_INO) return this.#root;
+    if (ino === JOBS_INO) return this.#jobs;
+    const state = stateOfDirectory(ino);
+    if (state !== undefined) return this.#stateDirectory(state);
+    if (this.file(ino) !== undefined) throw new FsError("ENOTDIR");
+    const { job, node } = this.jobPart(ino);
+    if (node === "directory") return this.#jobDirectory(job);
+    if (node === "attempts") return this.#attempts(job);
+    throw new FsError("ENOTDIR");
+  }
+
+  attr(ino: number): Attr {
+    const file = this.file(ino);
+    if (file !== undefined) return this.#fileAttr(file);
+    if (ino === ROOT_INO || ino === JOBS_INO || stateOfDirectory(ino) !== undefined) {
+      return this.directory(ino).attr();
+    }
+    return this.#jobPartAttr(this.jobPart(ino));
+  }
+
+  /** For how many seconds the kernel may keep what {@linkcode Tree.attr} says. */
+  attrSec(ino: number): number {
+    if (ino === ROOT_INO) return ROOT_ATTR_SEC;
+    if (ino === JOBS_INO || stateOfDirectory(ino) !== undefined) {
+      return this.#parts.cache.directoryAttrSec(ino);
+    }
+    const found = jobNode(ino);
+    if (found?.node !== "log") return 0;
+    const job = this.#parts.store.jobs.byId(found.id);
+    return job === undefined ? 0 : this.#parts.cache.logAttrSec(job);
+  }
+
+  #jobPartAttr({ job, node, attempt }: JobPart): Attr {
+    const { attributes } = this.#parts;
+    if (attempt !== undefined) return attributes.ofAttempt(job, attempt);
+    if (node === "directory" || node === "attempts") return attributes.ofJobDirectory(job, node);
+    return this.jobFile(node as JobNode)!.attr(job);
+  }
+
+  #fileAttr(file: VirtualFile): Attr {
+    return this.#parts.attributes.fixed(
+      file.ino,
+      S_IFREG | file.mode,
+      file.size(),
+      file.changedMs(),
+    );
+  }
+
+  #makeRoot(): Directory {
+    const { attributes } = this.#parts;
+    const nodes: ReadonlyMap<string, () => Attr> = new Map([
+      ...STATES.map((state) => [state, () => attributes.ofDirectory(state)] as const),
+      ["jobs", () => attributes.ofJobs()] as const,
+      ...this.#parts.files.map((file) => [file.name, () => this.#fileAttr(file)] as const),
+    ]);
+    const attr = () => attributes.ofRoot();
+    return fixedDirectory(attr, attr, nodes, [...nodes.keys()]);
+  }
+
+  #stateDirectory(state: ListedState): Directory {
+    const { attributes, cache, store } = this.#parts;
+    const entry = (job: Job) => cache.jobEntry(job, attributes.ofJob(job));
+    return {
+      attr: () => attributes.ofDirectory(state),
+      parentAttr: () => attributes.ofRoot(),
+      lookup: (name) => entry(this.jobIn(DIRECTORY_INO[state], name)),
+      page: (after, limit) =>
+        store.jobs.page(state, after, limit).map((job) => ({
+          key: job.id,
+          name: job.name,
+          entry: entry(job),
+        })),
+    };
+  }
+
+  #makeJobs(): Directory {
+    const { attributes, store } = this.#parts;
+    const entry = (job: Job) => fleetingEntry(attributes.ofJobDirectory(job, "directory"));
+    return {
+      attr: () => attributes.ofJobs(),
+      parentAttr: () => attributes.ofRoot(),
+      lookup: (name) => {
+        const job = store.jobs.byName(name);
+        if (job === undefined) throw new FsError("ENOENT");
+        return entry(job);
+      },
+      page: (after, limit) =>
+        store.jobs.pageOfAll(after, limit).map((job) => ({
+          key: job.id,
+          name: job.name,
+          entry: entry(job),
+        })),
+    };
+  }
+
+  #jobDirectory(job: Job): Directory {
+    const { attributes, jobFiles } = this.#parts;
+    const nodes = new Map<string, () => Attr>([
+      [ATTEMPTS, () => attributes.ofJobDirectory(job, "attempts")],
+      ...jobFiles.map((file) => [file.name, () => file.attr(job)] as [string, () => Attr]),
+    ]);
+    return fixedDirectory(
+      () => attributes.ofJobDirectory(job, "directory"),
+      () => attributes.ofJobs(),
+      nodes,
+      [ATTEMPTS, ...jobFiles.filter((file) => file.isListed).map((file) => file.name)],
+    );
+  }
+
+  #attempts(job: Job): Directory {
+    const { attributes, store } = this.#parts;
+    const entry = (attempt: Attempt) => fixedEntry(attributes.ofAttempt(job, attempt));
+    return {
+      attr: () => attributes.ofJobDirectory(job, "attempts"),
+      parentAttr: () => attributes.ofJobDirectory(job, "directory"),
+      lookup: (name) => {
+        const number = ATTEMPT_LOG.exec(name)?.[1];
+        const attempt = number && store.history.byNumber(job.id, Number(number));
+        if (!attempt) throw new FsError("ENOENT");
+        return entry(attempt);
+      },
+      page: (after, limit) =>
+        store.history.page(job.id, after, limit).map((attempt) => ({
+          key: attempt.number,
+          name: `${attempt.number}.log`,
+          entry: entry(attempt),
+        })),
+    };
+  }
+}
+
+/** A directory whose names never change. `listed`: those of them that a listing shows. */
+function fixedDirectory(
+  attr: () => Attr,
+  parentAttr: () => Attr,
+  nodes: ReadonlyMap<string, () => Attr>,
+  listed: readonly string[],
+): Directory {
+  const entry = (name: string): Entry => {
+    const node = nodes.get(name);
+    if (node === undefined) throw new FsError("ENOENT");
+    return fixedEntry(node());
+  };
+  return {
+    attr,
+    parentAttr,
+    lookup: entry,
+    *page(after) {
+      for (let key = after + 1; key <= listed.length; key++) {
+        const name = listed[key - 1]!;
+        yield { key, name, entry: entry(name) };
+      }
+    },
+  };
+}
