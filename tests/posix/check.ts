@@ -13,6 +13,8 @@ export interface Place {
   readonly folder: string;
   /** The user who may make files there; with root's rights if it is root. */
   readonly owner: Client;
+  /** The same user at the same time. */
+  readonly reader: Client;
   /** Another user, without rights; null: there is none, since the test does not run as root. */
   readonly other: Client | null;
   /** A path in the folder that no other check uses. */

@@ -30,7 +30,7 @@ export const differences: Checks = {
     async (place) => {
       const { owner } = place;
       const path = place.path();
-      const file = await makeFile(place, { name: "file" });
+      const file = await makeFile(place, { name: "other" });
       await fails(owner.mkdir(path), "EPERM");
       await fails(owner.symlink(file, path), "EPERM");
       await fails(owner.link(file, path), "EPERM");

@@ -50,7 +50,7 @@ export const errors: Checks = {
 
   "what is in a folder that is not there is ENOENT": async (place) => {
     await allFail({ ...LOOKERS, ...MAKERS }, place.owner, `${place.path()}/x`, "ENOENT");
-    const file = await makeFile(place, { name: "file" });
+    const file = await makeFile(place, { name: "other" });
     await fails(place.owner.rename(file, `${place.path()}/x`), "ENOENT");
   },
 
@@ -62,7 +62,7 @@ export const errors: Checks = {
   "a file is no folder: what is in it is ENOTDIR": async (place) => {
     const path = await makeFile(place);
     await allFail({ ...LOOKERS, ...MAKERS }, place.owner, `${path}/x`, "ENOTDIR");
-    const file = await makeFile(place, { name: "file" });
+    const file = await makeFile(place, { name: "other" });
     await fails(place.owner.rename(file, `${path}/x`), "ENOTDIR");
   },
 

@@ -98,7 +98,7 @@ export const write: Checks = {
       return await owner.stat(fd);
     });
     await moves(owner, path, [], () => content(owner, path));
-    await shows(owner, path, { mtime: written.mtime, size: 4 });
+    await shows(owner, path, { mtime: written.mtime, ctime: written.ctime, size: 4 });
   },
 
   "write takes the set-id bits away unless root calls": async (place) => {
