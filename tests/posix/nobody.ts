@@ -22,6 +22,13 @@ const SCRIPT = `
   exec setpriv --reuid nobody --regid nogroup --clear-groups "$folder/deno" test --allow-all --no-check \\
     --cached-only --filter "$filter" "$file" -- "$@"`;
 
+/** Why it cannot be, or null. */
+export async function whyNotAsNobody(): Promise<string | null> {
+  if (Deno.uid() !== 0) return "only root can become another user";
+  const hasMtab = await Deno.stat("/etc/mtab").then(() => true, () => false);
+  return hasMtab ? null : "fusermount3 cannot unmount without /etc/mtab";
+}
+
 async function cacheFolder(): Promise<string> {
   const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).output();
   return JSON.parse(new TextDecoder().decode(stdout)).denoDir;
