@@ -150,8 +150,8 @@ export class Metrics {
       ),
       gauge("qj_start_time_seconds", "When the daemon started.", this.#startedMs / 1000),
       {
-        name: "qj_build",
-        type: "info",
+        name: "qj_build_info",
+        type: "gauge", // promtool does not know the type "info"
         help: "The version that runs.",
         samples: [sample("qj_build_info", version, 1)],
       },

@@ -57,7 +57,7 @@ export function sample(name: string, labels: Labels, value: number): string {
 export interface Family {
   /** Without the suffix that a sample's name may have. */
   readonly name: string;
-  readonly type: "gauge" | "counter" | "histogram" | "info";
+  readonly type: "gauge" | "counter" | "histogram";
   readonly help: string;
   readonly samples: readonly string[];
 }
