@@ -28,6 +28,7 @@ import { EventsFile } from "./events_file.ts";
 import { type Handle, Handles } from "./handle.ts";
 import { isFixed, PENDING_INO, ROOT_INO, stateOfDirectory } from "./ino.ts";
 import type { JobFile, OpenFlags } from "./job_file.ts";
+import { Linger } from "./linger.ts";
 import { Logs } from "./logs.ts";
 import { Metrics } from "./metrics.ts";
 import { MetricsFile } from "./metrics_file.ts";
@@ -62,6 +63,7 @@ function openFlags(flags: number): OpenFlags {
     write: (flags & (O_ACCMODE | constants.O_TRUNC)) !== constants.O_RDONLY,
     truncate: (flags & constants.O_TRUNC) !== 0,
     append: (flags & constants.O_APPEND) !== 0,
+    sync: (flags & constants.O_DSYNC) !== 0, // O_SYNC has this bit too: open(2)
   };
 }
 
@@ -74,6 +76,7 @@ export class FileSystem implements Operations {
   readonly #cache: Cache;
   readonly #access = new Access();
   readonly #handles = new Handles();
+  readonly #linger: Linger;
   readonly #metrics: Metrics;
   readonly #wait: WaitFile;
   readonly #tree: Tree;
@@ -90,6 +93,7 @@ export class FileSystem implements Operations {
     this.#metrics = new Metrics(store, version);
     this.#wait = new WaitFile(store, this.#attributes);
     this.#room = new StoreRoom(store);
+    this.#linger = new Linger(store);
     this.#tree = new Tree({
       store,
       attributes: this.#attributes,
@@ -144,9 +148,15 @@ export class FileSystem implements Operations {
     this.#wait.close();
   }
 
+  /** The state file is about to be closed: nothing will touch it later. */
+  abandon(): void {
+    this.#linger.close();
+  }
+
   /** At the end, when no request can come any more: commits and closes what clients still had open. */
   close(): void {
     this.endWaiting();
+    this.#linger.close();
     this.#scripts.cutOff();
     this.#handles.releaseAll((error) => void this.errnoOf(error, "release"));
   }
@@ -220,7 +230,11 @@ export class FileSystem implements Operations {
     const newJobName = newName(rawNewName);
     const moved = from === to ? undefined : this.#store.jobs.byName(name);
     const replaced = this.#store.jobs.byName(newJobName);
-    rename(this.#store, { from, name, to, newName: newJobName, flags });
+    const request = { from, name, to, newName: newJobName, flags };
+    if (from !== "pending" || to !== "pending" || replaced === undefined) {
+      rename(this.#store, request);
+    } else this.#linger.keep(replaced.id, () => rename(this.#store, request));
+    if (from !== "pending" && to === "pending") this.#scripts.requeued(newJobName);
     for (const job of [moved, replaced]) if (job !== undefined) this.#cache.forgetName(job);
     reply.ok();
   }
@@ -302,11 +316,20 @@ export class FileSystem implements Operations {
     return bytes.then((late) => reply.data(late));
   }
 
-  write(reply: Reply, _ino: number, fh: number, offset: number, data: Uint8Array): void {
+  write(reply: Reply, _ino: number, fh: number, offset: number, data: Uint8Array): Result {
+    const size = data.length;
     const handle = this.#handles.get(fh);
     if (handle.write === undefined) throw new FsError("EPERM");
     handle.write(offset, data, () => reply.caller);
-    reply.written(data.length);
+    if (handle.isSync) return this.#sync(handle, () => reply.written(size));
+    reply.written(size);
+  }
+
+  /** Nobody below the kernel does this for a file that is opened with direct I/O. */
+  async #sync(handle: Handle, answer: () => void): Promise<void> {
+    handle.commit?.();
+    await this.#store.db.sync();
+    answer();
   }
 
   flush(reply: Reply, _ino: number, fh: number): void {

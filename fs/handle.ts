@@ -7,6 +7,8 @@ export type OnInterrupt = (listener: () => void) => void;
 
 /** An open file. A method that a kind of file does not have answers EPERM. */
 export interface Handle {
+  /** Opened with O_SYNC or O_DSYNC: a write has to be on stable storage when it returns. */
+  readonly isSync?: boolean;
   /**
    * At most `size` bytes from `offset`; fewer at the end, or where it is convenient. One that waits for them rejects with
    * EINTR when it is interrupted.

@@ -8,6 +8,8 @@ export interface OpenFlags {
   readonly write: boolean;
   readonly truncate: boolean;
   readonly append: boolean;
+  /** Each write is to be on stable storage when it returns. */
+  readonly sync?: boolean;
 }
 
 export interface JobFile {

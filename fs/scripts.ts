@@ -64,6 +64,12 @@ export class Scripts {
     if (open !== undefined) open.mtime = mtime;
   }
 
+  /** The job of this name was moved back to pending, which its mtime shows: so does what is not committed yet. */
+  requeued(name: string): void {
+    const job = this.#store.jobs.byName(name);
+    if (job !== undefined) this.setMtime(job.id, { sec: job.mtimeSec, nsec: job.mtimeNsec });
+  }
+
   /** Throws ESTALE when it is for writing and the job has left `pending/`: the kernel then looks the name up again. */
   open(job: Job, flags: OpenFlags): Handle {
     if (flags.write) {
@@ -81,6 +87,7 @@ export class Scripts {
       script.bytes.slice(Math.min(offset, script.size), Math.min(offset + size, script.size));
     if (!flags.write) return { read, release: () => this.#release(script, false) };
     return {
+      isSync: flags.sync ?? false,
       read,
       write: (offset, data, caller) =>
         this.#write(script, flags.append ? script.size : offset, data, caller),
@@ -221,7 +228,17 @@ export class Scripts {
         error instanceof Error ? error.message : String(error)
       }`;
       this.#store.moves.doubt(script.id, script.failure);
+      this.#markDoubt(script);
       throw error;
+    }
+  }
+
+  /** The next daemon has to know too. On a full disk that cannot be: then this one remembers it. */
+  #markDoubt(script: OpenScript): void {
+    try {
+      this.#mark(script);
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
     }
   }
 
@@ -260,6 +277,8 @@ export class Scripts {
 
   #commit(script: OpenScript): void {
     if (!script.dirty) return;
+    // Nobody can open it any more: what is written to a removed script is for those who have it open.
+    if (this.#store.jobs.byId(script.id)?.state === "removed") return;
     const failed = script.failure !== null;
     this.#attempt(script, () =>
       this.#store.jobs.putScript(

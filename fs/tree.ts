@@ -72,13 +72,16 @@ export class Tree {
     return job;
   }
 
-  /** What an inode number stands for, if it belongs to a job. Throws ESTALE for what is gone: the kernel looks again. */
-  jobPart(ino: number): JobPart {
+  /**
+   * What an inode number stands for, if it belongs to a job. Throws ESTALE for what is gone: the kernel then looks the
+   * path up again, once. So that a second removal in between is no error of stat, `orGone` finds what is just gone too.
+   */
+  jobPart(ino: number, orGone = false): JobPart {
     const { jobs, history } = this.#parts.store;
     const attemptId = attemptOf(ino);
     const attempt = attemptId === undefined ? undefined : history.byId(attemptId);
     const found = jobNode(ino) ?? (attempt && { id: attempt.jobId, node: "attempt" as const });
-    const job = found && jobs.byId(found.id);
+    const job = found && (jobs.byId(found.id) ?? (orGone ? jobs.gone(found.id) : undefined));
     if (found === undefined || job === undefined) throw new FsError("ESTALE");
     return { job, node: found.node, ...(attempt && { attempt }) };
   }
@@ -102,7 +105,7 @@ export class Tree {
     if (ino === ROOT_INO || ino === JOBS_INO || stateOfDirectory(ino) !== undefined) {
       return this.directory(ino).attr();
     }
-    return this.#jobPartAttr(this.jobPart(ino));
+    return this.#jobPartAttr(this.jobPart(ino, true));
   }
 
   /** For how many seconds the kernel may keep what {@linkcode Tree.attr} says. */

@@ -33,6 +33,9 @@ export interface JobAttributes {
   readonly log?: boolean;
 }
 
+/** How many deleted rows are remembered. The kernel asks for one within the system call that has looked it up. */
+const MAX_GONE = 256;
+
 export class Jobs {
   readonly #db: Database;
   readonly #now: () => number;
@@ -54,6 +57,8 @@ export class Jobs {
   readonly #removed;
   /** How many descriptors are open on a job's files. Nothing is open when the daemon starts. */
   readonly #retained = new Map<JobId, number>();
+  /** The last rows that were deleted, as they were. */
+  readonly #gone = new Map<JobId, Job>();
   /** When an entry of a directory last came, went or was renamed, in ms since the epoch; at start, the start. */
   readonly #changedAtMs: Record<ListedState, number>;
   readonly #directoryListeners: ((states: readonly ListedState[]) => void)[] = [];
@@ -174,6 +179,20 @@ export class Jobs {
     return this.#byId.get(id) as Job | undefined;
   }
 
+  /** A job whose row has just been deleted: another process may be between looking its name up and asking for it. */
+  gone(id: JobId): Job | undefined {
+    return this.#gone.get(id);
+  }
+
+  /** For `moves.ts`: the job's row is about to be deleted. */
+  remember(job: Job): void {
+    this.#gone.set(job.id, { ...job, state: "removed", phase: null });
+    for (const oldest of this.#gone.keys()) {
+      if (this.#gone.size <= MAX_GONE) break;
+      this.#gone.delete(oldest);
+    }
+  }
+
   /** At most `limit` jobs of a directory with ids above `after`, by id. */
   page(state: ListedState, after: number, limit: number): Job[] {
     return this.#page.all(state, after, limit) as unknown as Job[];
@@ -286,7 +305,10 @@ export class Jobs {
   /** What cannot be purged now, on a full disk, is purged when the next daemon starts. */
   purgeIfRemoved(id: JobId): void {
     try {
-      if (this.byId(id)?.state === "removed") this.purge(id);
+      const job = this.byId(id);
+      if (job?.state !== "removed") return;
+      this.remember(job);
+      this.purge(id);
     } catch (error) {
       if (!(error instanceof StoreError)) throw error;
     }

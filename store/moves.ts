@@ -70,7 +70,9 @@ export class Moves {
          finished_ms = :finished, error = :error,
          mtime_s = CASE WHEN :to = 'pending' THEN :s ELSE mtime_s END,
          mtime_ns = CASE WHEN :to = 'pending' THEN :ns ELSE mtime_ns END,
-         log_mtime_s = :s, log_mtime_ns = :ns, ctime_s = :s, ctime_ns = :ns
+         log_mtime_s = CASE WHEN :to = 'removed' THEN log_mtime_s ELSE :s END,
+         log_mtime_ns = CASE WHEN :to = 'removed' THEN log_mtime_ns ELSE :ns END,
+         ctime_s = :s, ctime_ns = :ns
        WHERE id = :id AND state = :from`,
     );
     this.#rename = db.prepare(
@@ -202,6 +204,7 @@ export class Moves {
     if (attempt !== undefined || this.#jobs.isRetained(job.id)) {
       this.move(job, "removed");
     } else {
+      this.#jobs.remember(job);
       this.#delete.run(job.id);
       this.#jobs.moved(job.state, null);
     }

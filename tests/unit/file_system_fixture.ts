@@ -65,7 +65,13 @@ export class FileSystemFixture extends StoreFixture {
     }, "1.2.3");
   }
 
+  override end(): void {
+    this.fs.abandon();
+    super.end();
+  }
+
   override reopen(): void {
+    this.fs.abandon();
     super.reopen();
     this.fs = this.#make();
   }

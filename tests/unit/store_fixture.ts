@@ -76,6 +76,11 @@ export class StoreFixture {
     this.store = this.#open();
   }
 
+  /** At the end of the test. */
+  end(): void {
+    this.store.close();
+  }
+
   /** The job of that name; fails when there is none. */
   job(name: string): Job {
     const job = this.store.jobs.byName(name);
@@ -166,7 +171,7 @@ export async function withStore<F extends StoreFixture>(
     try {
       await body(fixture);
     } finally {
-      fixture.store.close();
+      fixture.end();
     }
   } finally {
     await Deno.remove(folder, { recursive: true });
