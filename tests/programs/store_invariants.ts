@@ -74,6 +74,23 @@ const INVARIANTS: Readonly<Record<string, string>> = {
   "the last attempt of a complete job exited with 0":
     `SELECT id, name FROM job WHERE state = 'complete' AND coalesce((SELECT exit_code FROM attempt
        WHERE job_id = job.id ORDER BY number DESC LIMIT 1), -1) <> 0`,
+  "what a process printed lies in the section of its attempt":
+    `SELECT id, log_start, output_start, output_end, log_end FROM attempt WHERE output_end IS NOT NULL
+       AND NOT (log_start <= output_start AND output_start <= output_end AND output_end <= log_end)`,
+  "a job has a time at which it was finished when it is":
+    `SELECT id, name, state, finished_ms FROM job
+     WHERE (state IN ('complete', 'failed')) <> (finished_ms IS NOT NULL)`,
+  "a complete job has no error":
+    "SELECT id, name, error FROM job WHERE state = 'complete' AND error IS NOT NULL",
+  "events are lines of JSON":
+    "SELECT position, line FROM event WHERE NOT json_valid(CAST(line AS TEXT)) OR substr(line, -1) <> x'0a'",
+  "events lie one behind the other, and are numbered so":
+    `SELECT * FROM (SELECT position, CAST(line AS TEXT) ->> 'seq' AS seq,
+         lag(position + length(line)) OVER (ORDER BY position) AS after,
+         lag(CAST(line AS TEXT) ->> 'seq') OVER (ORDER BY position) AS seq_before FROM event)
+     WHERE position <> after OR seq <> seq_before + 1`,
+  "a mode that was set belongs to a fixed node or to a job":
+    "SELECT ino FROM node WHERE ino >= 16 AND NOT EXISTS (SELECT 1 FROM job WHERE id = ino / 16)",
   "settings are JSON": "SELECT key, value FROM setting WHERE NOT json_valid(value)",
 };
 
