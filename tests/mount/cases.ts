@@ -12,7 +12,7 @@ const DEADLINE_SEC = 60;
 
 /** Before each script. What it leaves in `answer` is printed. */
 const PRELUDE = `
-import ctypes, errno, itertools, json, mmap, os, socket, stat, struct, sys, textwrap, threading
+import ctypes, errno, fcntl, itertools, json, mmap, os, socket, stat, struct, sys, textwrap, threading
 libc = ctypes.CDLL(None, use_errno=True)
 
 def tried(call, *args, **named):
