@@ -43,7 +43,7 @@ def put(path, data, flags=os.O_CREAT | os.O_TRUNC):
         return ["write", written]
     return None if closed is None else ["close", closed]
 
-args = json.loads(sys.argv[2])
+args = json.load(sys.stdin)
 exec(textwrap.dedent(sys.argv[1]))
 print(json.dumps(answer))
 `;
@@ -59,14 +59,21 @@ export interface PythonOptions {
 export async function python(qj: Qj, script: string, options: PythonOptions = {}) {
   const { args = null, privileged = true } = options;
   const drop = ["setpriv", "--inh-caps=-all", "--bounding-set=-all"];
-  const { code, stdout, stderr } = await new Deno.Command("timeout", {
+  const child = new Deno.Command("timeout", {
     args: [
       ...["-s", "KILL", String(DEADLINE_SEC), ...privileged ? [] : drop],
-      ...["python3", "-c", PRELUDE, script, JSON.stringify(args)],
+      ...["python3", "-c", PRELUDE, script],
     ],
     cwd: qj.mountpoint,
-    stdin: "null",
-  }).output();
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const output = child.output();
+  const writer = child.stdin.getWriter();
+  await writer.write(new TextEncoder().encode(JSON.stringify(args)));
+  await writer.close();
+  const { code, stdout, stderr } = await output;
   const decoder = new TextDecoder();
   if (code !== 0) throw new Error(`python3 ended with ${code}: ${decoder.decode(stderr)}`);
   return JSON.parse(decoder.decode(stdout));

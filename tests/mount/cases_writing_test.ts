@@ -382,7 +382,7 @@ Deno.test("W7: ordinary programs exit with 0, leave the bytes they should, and t
     rsync -a ../job pending/rsync
     rsync --inplace ../job pending/rsync-inplace
     vim '+0read ../job' '+$delete' +wq pending/vim
-    emacs '(insert-file-contents "../job")' pending/emacs
+    emacs '(insert-file-contents "../../job")' pending/emacs
     perl -e 'open F, ">", "pending/perl" or die; print F "exit 9\\n"; close F or die'
     perl -pi -e 's/.*/echo "\\$QJ_JOB" >> runs/' pending/perl
     echo 'exit 9' > pending/sed
@@ -413,7 +413,7 @@ Deno.test("W7: ordinary programs exit with 0, leave the bytes they should, and t
   // The same programs on jobs that wait already.
   await qj.configure({ paused: true });
   await qj.sh(
-    "for name in install rsync rsync-inplace vim emacs sed; do echo old > pending/$name; done",
+    "rm complete/*; for name in install rsync rsync-inplace vim emacs sed; do echo old > pending/$name; done",
   );
   const edited = await qj.sh(`${EDITORS}
     set -e
@@ -421,7 +421,7 @@ Deno.test("W7: ordinary programs exit with 0, leave the bytes they should, and t
     rsync ../job pending/rsync
     rsync --inplace ../job pending/rsync-inplace
     vim '+%delete' '+0read ../job' '+$delete' +wq pending/vim
-    emacs '(progn (erase-buffer) (insert-file-contents "../job"))' pending/emacs
+    emacs '(progn (erase-buffer) (insert-file-contents "../../job"))' pending/emacs
     sed -i 's/.*/echo "$QJ_JOB" >> runs/' pending/sed
     for name in install rsync rsync-inplace vim emacs sed; do cmp ../job pending/$name; done
     touch pending/*; chmod 700 pending/*; ls -A pending`);
