@@ -1,7 +1,7 @@
 /** Cases of config.json: text that is wrong, values that are wrong, writers in each other's way, numbers of jobs. */
 import assert from "node:assert/strict";
 import { assertSound, python, shows } from "./cases.ts";
-import { Qj, until } from "./qj.ts";
+import { Qj, qjCommand, until } from "./qj.ts";
 
 type Values = Readonly<Record<string, unknown>>;
 
@@ -248,6 +248,16 @@ Deno.test("C3: unknown keys, renames over config.json and two writers leave a wh
   await assertSound(qj);
 });
 
+/** A program that starts qj with this limit of open files, which it cannot raise. */
+async function qjWithOpenFiles(limit: number): Promise<string> {
+  const [program, args] = qjCommand([]);
+  const path = await Deno.makeTempFile({ prefix: "qj-limited-" });
+  const words = [program, ...args].map((word) => `'${word}'`).join(" ");
+  await Deno.writeTextFile(path, `#!/bin/sh\nulimit -n ${limit}\nexec ${words} "$@"\n`);
+  await Deno.chmod(path, 0o700);
+  return path;
+}
+
 Deno.test("C4: a lower max_job_count kills nothing, a higher one starts as many as descriptors allow", async () => {
   await using qj = await Qj.start({
     settings: { max_job_count: 6, settle_ms: 0, max_attempts: 1, timeout_sec: 0 },
@@ -292,6 +302,7 @@ Deno.test("C4: a lower max_job_count kills nothing, a higher one starts as many 
     return (await qj.ls("complete")).length + (await qj.ls("failed")).length === 80;
   });
   const failed = await qj.ls("failed");
+  assert(failed.length > 0);
   for (const name of failed) {
     assert.match(
       await qj.in("failed", name),
@@ -303,4 +314,23 @@ Deno.test("C4: a lower max_job_count kills nothing, a higher one starts as many 
   }
   await qj.sh(`prlimit --pid ${qj.pid} --nofile=4096:`);
   await assertSound(qj);
+
+  // A daemon that has been given few starts no more than they allow, and the rest later.
+  const program = await qjWithOpenFiles(100);
+  await using poor = await Qj.start({ program, settings: { max_job_count: 10_000, settle_ms: 0 } });
+  await Deno.remove(program);
+  await poor.sh(`mkfifo ${names.map((name) => `gate-${name}`).join(" ")}`, poor.folder);
+  await poor.sh(`for name in ${names.join(" ")}; do echo '${gated}' > pending/$name; done`);
+  const said = await poor.logged(/the limit of open files allows: at most \d+ jobs/);
+  const most = Number(/at most (\d+) jobs/.exec(said)![1]);
+  assert(most > 1 && most < names.length, said);
+  for (const [i, name] of names.entries()) {
+    const running = names.slice(i, i + most);
+    for (const other of running) await shows(poor, `active/${other}`, "up\n");
+    assert.deepEqual(await poor.ls("active"), running);
+    await Deno.writeTextFile(`${poor.folder}/gate-${name}`, "go\n");
+    await poor.in("complete", name);
+  }
+  assert.deepEqual(await poor.ls("failed"), []);
+  await assertSound(poor);
 });
