@@ -1,6 +1,5 @@
 /** Cases of writing: in small and in huge pieces, odd bytes, odd system calls, ordinary programs. */
 import assert from "node:assert/strict";
-import { DatabaseSync } from "node:sqlite";
 import { assertSound, peakMb, python, shows } from "./cases.ts";
 import { mkfifo } from "./helpers.ts";
 import { exists, Qj } from "./qj.ts";
