@@ -1,0 +1,39 @@
+/** The commands that random runs are made of, and how often each comes. */
+import fc from "fast-check";
+import * as daemon from "./daemon_commands.ts";
+import * as descriptors from "./descriptor_commands.ts";
+import * as names from "./name_commands.ts";
+import type { Step } from "./step.ts";
+
+const SHARES: readonly (readonly [number, fc.Arbitrary<Step>])[] = [
+  [10, names.submit],
+  [12, names.open],
+  [12, names.rename],
+  [4, names.unlink],
+  [3, names.truncate],
+  [2, names.chmod],
+  [3, names.utimens],
+  [2, names.stat],
+  [1, names.mkdir],
+  [7, descriptors.write],
+  [4, descriptors.pwrite],
+  [2, descriptors.read],
+  [3, descriptors.pread],
+  [3, descriptors.fsync],
+  [4, descriptors.ftruncate],
+  [1, descriptors.fchmod],
+  [2, descriptors.futimens],
+  [2, descriptors.fstat],
+  [2, descriptors.dup],
+  [9, descriptors.close],
+  [4, daemon.runAll],
+  [2, daemon.restart],
+  [3, daemon.configure],
+  [1, daemon.misconfigure],
+  [1, daemon.newId],
+  [1, daemon.rootChange],
+];
+
+export const step: fc.Arbitrary<Step> = fc.oneof(
+  ...SHARES.map(([weight, arbitrary]) => ({ weight, arbitrary })),
+);
