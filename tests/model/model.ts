@@ -14,6 +14,8 @@ export type Directory = "pending" | "active" | "complete" | "failed";
 export const DIRECTORIES: readonly Directory[] = ["pending", "active", "complete", "failed"];
 
 export const RENAME_NOREPLACE = 1;
+/** Of the clients. */
+const UMASK = 0o022;
 
 export interface Job {
   name: Bytes;
@@ -129,7 +131,7 @@ export class Model {
     const job: Job = {
       name,
       directory,
-      mode,
+      mode: mode & ~UMASK,
       script: new Script(this.now.moment()),
       log: "",
       logTime: this.now.moment(),

@@ -13,7 +13,8 @@ import { World } from "./world.ts";
 
 const COMMANDS = Number(Deno.env.get("QJ_MODEL_COMMANDS") ?? 1_000);
 const SEED = Number(Deno.env.get("QJ_MODEL_SEED") ?? Date.now() % 1_000_000_000);
-const COMMANDS_OF_RUN = 80;
+/** At most: it is drawn. */
+const COMMANDS_OF_RUN = 200;
 /** How long a failure may be shortened, in ms. */
 const SHRINK_MS = 120_000;
 

@@ -1,8 +1,8 @@
 /** Commands on paths. */
 import fc from "fast-check";
 import { constants } from "node:fs";
-import { statOf } from "./clients.ts";
-import { type OpenHow, RENAME_NOREPLACE } from "./model.ts";
+import { type Bytes, statOf } from "./clients.ts";
+import { type Directory, type OpenHow, RENAME_NOREPLACE } from "./model.ts";
 import { Step } from "./step.ts";
 import { client, directory, mode, name, size, text, time } from "./values.ts";
 
@@ -34,9 +34,7 @@ const openHow = fc.record({
   mode,
 }));
 
-export const open = fc.tuple(client, directory, name, openHow).map((
-  [client, directory, name, how],
-) =>
+const openStep = (client: number, directory: Directory, name: Bytes, how: OpenHow) =>
   new Step(
     `open ${directory}/${quoted(name)} 0${openFlags(how).toString(8)}`,
     async (world) => {
@@ -46,7 +44,13 @@ export const open = fc.tuple(client, directory, name, openHow).map((
       if (description !== undefined) world.model.opened(client, answer.value, description);
     },
     ({ descriptors }) => descriptors.length < MAX_DESCRIPTORS,
-  )
+  );
+
+export const open = fc.tuple(client, directory, name, openHow).map((parts) => openStep(...parts));
+
+/** One that mostly succeeds, so that there are descriptors. */
+export const openScript = fc.tuple(client, name, openHow).map(([client, name, how]) =>
+  openStep(client, "pending", name, { ...how, create: true })
 );
 
 /** As `printf … > pending/NAME` does. */

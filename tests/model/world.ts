@@ -70,12 +70,9 @@ export class World implements AsyncDisposable {
     }
   }
 
-  /** At the end of a run: all that can be compared, and once more after a restart. */
+  /** At the end of a run: all that can be compared. */
   async finish(): Promise<void> {
-    await this.explained(async () => {
-      await this.compareAll();
-      await this.restart("SIGTERM");
-    });
+    await this.explained(() => this.compareAll());
   }
 
   path(directory: Directory, name: Bytes): Bytes {
