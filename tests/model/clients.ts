@@ -11,9 +11,6 @@ const CALL_MS = 30_000;
 
 const ERROR_NAMES = new Map(Object.entries(constants.errno).map(([name, value]) => [value, name]));
 
-/** Strings of the calls are one character for each byte, since names and scripts need not be UTF-8. */
-export type Bytes = string;
-
 export interface Answer {
   readonly value: number;
   /** The name of errno, or null: the call succeeded. */
@@ -29,14 +26,6 @@ export interface FileStat {
   readonly size: number;
   /** In nanoseconds. */
   readonly mtime: bigint;
-}
-
-export function toHex(bytes: Bytes): string {
-  return [...bytes].map((char) => char.charCodeAt(0).toString(16).padStart(2, "0")).join("") || "-";
-}
-
-export function fromHex(hex: string): Bytes {
-  return hex.replace(/../g, (byte) => String.fromCharCode(Number.parseInt(byte, 16)));
 }
 
 export function statOf(answer: Answer): FileStat {

@@ -2,8 +2,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { constants } from "node:fs";
-import { bytesOf } from "./names.ts";
-import { fromHex } from "./clients.ts";
+import { bytesOf, fromHex } from "./bytes.ts";
 import { Step } from "./step.ts";
 import { client } from "./values.ts";
 import { MAX_SCRIPT_BYTES } from "./world.ts";
@@ -17,7 +16,7 @@ export const restart = fc.constantFrom("SIGKILL" as const, "SIGTERM" as const).m
 );
 
 export const configure = fc.oneof(
-  fc.record({ max_script_bytes: fc.constantFrom(20, MAX_SCRIPT_BYTES, MAX_SCRIPT_BYTES) }),
+  fc.record({ max_script_bytes: fc.constantFrom(20, MAX_SCRIPT_BYTES) }),
   fc.record({ replace_finished: fc.boolean() }),
   fc.record({ max_attempts: fc.constantFrom(1, 2) }),
 ).map((change) =>

@@ -1,14 +1,14 @@
 /** Commands on open descriptors, wherever their jobs are by now. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { fromHex } from "./clients.ts";
+import { fromHex, quoted } from "./bytes.ts";
 import { timeArguments } from "./name_commands.ts";
 import { onDescriptor } from "./step.ts";
 import { choice, mode, offset, size, text, time } from "./values.ts";
 
 export const write = fc.tuple(choice, text).map(([choice, text]) =>
   onDescriptor(
-    `write ${JSON.stringify(text.slice(0, 20))} to`,
+    `write ${quoted(text)} to`,
     choice,
     async (world, descriptor) => {
       const answer = await world.call(descriptor.client, "write", descriptor.fd, text);
@@ -19,7 +19,7 @@ export const write = fc.tuple(choice, text).map(([choice, text]) =>
 
 export const pwrite = fc.tuple(choice, text, offset).map(([choice, text, offset]) =>
   onDescriptor(
-    `pwrite ${JSON.stringify(text.slice(0, 20))} ${offset} to`,
+    `pwrite ${quoted(text)} ${offset} to`,
     choice,
     async (world, descriptor) => {
       const answer = await world.call(descriptor.client, "pwrite", descriptor.fd, text, offset);

@@ -4,7 +4,7 @@
  * An operation that is refused throws a {@linkcode Refusal} with the errors of which any may come; what it would have
  * changed is unchanged, except that a job on which a write has failed is in doubt. What running does is in `running.ts`.
  */
-import type { Bytes } from "./clients.ts";
+import type { Bytes } from "./bytes.ts";
 import { type Moment, Span } from "./moment.ts";
 import { isDraft, isTooLong, nameError } from "./names.ts";
 import { refuse } from "./refusal.ts";

@@ -1,7 +1,8 @@
 /** Commands on paths. */
 import fc from "fast-check";
 import { constants } from "node:fs";
-import { type Bytes, statOf } from "./clients.ts";
+import { type Bytes, quoted } from "./bytes.ts";
+import { statOf } from "./clients.ts";
 import { type Directory, type OpenHow, RENAME_NOREPLACE } from "./model.ts";
 import { Step } from "./step.ts";
 import { client, directory, mode, name, size, text, time } from "./values.ts";
@@ -9,7 +10,6 @@ import { client, directory, mode, name, size, text, time } from "./values.ts";
 /** Open descriptors of all clients together. */
 const MAX_DESCRIPTORS = 12;
 const RENAME_EXCHANGE = 2;
-const quoted = (name: string) => JSON.stringify(name.length > 20 ? `${name.slice(0, 20)}…` : name);
 
 function openFlags(how: OpenHow): number {
   const access = how.read ? how.write ? constants.O_RDWR : constants.O_RDONLY : constants.O_WRONLY;

@@ -1,5 +1,5 @@
 /** Names of jobs, as bytes: which are drafts, and which no job can have. */
-import type { Bytes } from "./clients.ts";
+import type { Bytes } from "./bytes.ts";
 
 const MAX_BYTES = 255;
 
@@ -23,9 +23,4 @@ export function nameError(name: Bytes): string | null {
     return "EILSEQ";
   }
   return /\p{Cc}/u.test(text) ? "EINVAL" : null;
-}
-
-/** A name as bytes. */
-export function bytesOf(text: string): Bytes {
-  return String.fromCharCode(...new TextEncoder().encode(text));
 }

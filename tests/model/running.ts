@@ -1,5 +1,5 @@
 /** What running does to jobs in the model: which start, what their logs become, and where they end. */
-import type { Bytes } from "./clients.ts";
+import type { Bytes } from "./bytes.ts";
 import type { Job, Model } from "./model.ts";
 import { isDraft } from "./names.ts";
 import type { Shell } from "./shell.ts";

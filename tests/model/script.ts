@@ -4,7 +4,7 @@
  * Closing a descriptor makes safe what was written. A truncation to nothing waits for the bytes after it, for an fsync
  * or for the last close, so a crash leaves the old text or the new.
  */
-import type { Bytes } from "./clients.ts";
+import type { Bytes } from "./bytes.ts";
 import type { Moment, Span } from "./moment.ts";
 import { refuse } from "./refusal.ts";
 

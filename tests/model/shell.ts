@@ -2,7 +2,7 @@
  * What a script prints and how it exits: the shell itself is asked, outside of any mount. The same script always does
  * the same, so each is asked for once. Scripts are ASCII: others run from a file, whose name is in the messages.
  */
-import type { Bytes } from "./clients.ts";
+import type { Bytes } from "./bytes.ts";
 
 export interface ShellRun {
   readonly output: Bytes;

@@ -1,8 +1,7 @@
 /** What the commands are given: few names, so that they meet; scripts whose end is known. */
 import fc from "fast-check";
-import { type Bytes } from "./clients.ts";
+import { type Bytes, bytesOf } from "./bytes.ts";
 import type { Directory } from "./model.ts";
-import { bytesOf } from "./names.ts";
 import { CLIENTS } from "./world.ts";
 
 const weighted = <T>(...parts: readonly (readonly [number, T])[]) =>

@@ -5,15 +5,8 @@
  */
 import assert from "node:assert/strict";
 import { Qj } from "../mount/qj.ts";
-import {
-  type Answer,
-  type Bytes,
-  Client,
-  type FileStat,
-  fromHex,
-  statOf,
-  toHex,
-} from "./clients.ts";
+import { type Bytes, fromHex, quoted, toHex } from "./bytes.ts";
+import { type Answer, Client, type FileStat, statOf } from "./clients.ts";
 import { type Descriptor, DIRECTORIES, type Directory, type Job, Model } from "./model.ts";
 import { type Moment, Span } from "./moment.ts";
 import { Refusal } from "./refusal.ts";
@@ -23,8 +16,9 @@ import type { Shell } from "./shell.ts";
 export const CLIENTS = 3;
 /** Deadline of what the scheduler does by itself, in ms: only a job that is stuck reaches it. */
 const WAIT_MS = 30_000;
+/** The same once something has failed: a run that hangs is made shorter by many runs that may hang too. */
+const SHRINKING_WAIT_MS = 3_000;
 const LOOK_MS = 5;
-const MAX_SHOWN = 60;
 /** The largest script while nothing smaller is set: together they fit into one argument of a program. */
 export const MAX_SCRIPT_BYTES = 100_000;
 
@@ -32,6 +26,7 @@ const CONFIG = { max_script_bytes: MAX_SCRIPT_BYTES, replace_finished: false, ma
 const SETTINGS = { ...CONFIG, paused: true, settle_ms: 0, backoff_base: 0, max_job_count: 3 };
 
 export class World implements AsyncDisposable {
+  static #waitMs = WAIT_MS;
   readonly model: Model;
   readonly #qj: Qj;
   readonly #shell: Shell;
@@ -64,6 +59,7 @@ export class World implements AsyncDisposable {
     try {
       await body();
     } catch (error) {
+      World.#waitMs = SHRINKING_WAIT_MS;
       const message = error instanceof Error ? error.message : String(error);
       const lines = this.#trace.map((line, i) => `${i + 1}. ${line}`).join("\n");
       throw new Error(`${message}\nWhat was done:\n${lines}`, { cause: error });
@@ -84,7 +80,9 @@ export class World implements AsyncDisposable {
   /** Strings are bytes. */
   async call(client: number, name: string, ...args: readonly (Bytes | number)[]): Promise<Answer> {
     const words = args.map((arg) => typeof arg === "number" ? arg : toHex(arg));
-    const shown = args.map((arg) => typeof arg === "number" ? arg : this.#shown(arg));
+    const shown = args.map((arg) =>
+      typeof arg === "number" ? arg : quoted(arg.replace(`${this.#qj.mountpoint}/`, ""))
+    );
     this.#trace.push(`client ${client}: ${name} ${shown.join(" ")}`);
     const before = Date.now();
     let answer: Answer;
@@ -97,11 +95,6 @@ export class World implements AsyncDisposable {
     this.model.now = new Span(before, Date.now());
     this.#trace.push(`${this.#trace.pop()} = ${answer.error ?? answer.value}`);
     return answer;
-  }
-
-  #shown(bytes: Bytes): string {
-    const text = JSON.stringify(bytes.replace(`${this.#qj.mountpoint}/`, ""));
-    return text.length <= MAX_SHOWN ? text : `${text.slice(0, MAX_SHOWN)}…(${bytes.length} bytes)`;
   }
 
   /** Applies an operation to the model and compares what came of it. Undefined: refused, as it had to be. */
@@ -194,7 +187,7 @@ export class World implements AsyncDisposable {
   }
 
   async #until(job: Job, directory: Directory): Promise<void> {
-    const deadline = performance.now() + WAIT_MS;
+    const deadline = performance.now() + World.#waitMs;
     for (;;) {
       const { error } = await this.#look("stat", this.path(directory, job.name));
       if (error === null) return;
@@ -251,7 +244,7 @@ export class World implements AsyncDisposable {
   /** Everything that can run runs to its end. */
   async runAll(): Promise<void> {
     const jobs = runnable(this.model);
-    this.#trace.push(`run everything: ${jobs.map(({ name }) => JSON.stringify(name)).join(" ")}`);
+    this.#trace.push(`run everything: ${jobs.map(({ name }) => quoted(name)).join(" ")}`);
     const ends = new Map<Job, Directory>();
     for (const job of jobs) {
       const isGood = canRun(job) && (await this.#shell.run(job.script.text)).code === 0;
