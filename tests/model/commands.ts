@@ -28,6 +28,8 @@ const SHARES: readonly (readonly [number, fc.Arbitrary<Step>])[] = [
   [2, descriptors.dup],
   [9, descriptors.close],
   [4, daemon.runAll],
+  [3, daemon.start],
+  [2, daemon.finish],
   [2, daemon.restart],
   [3, daemon.configure],
   [1, daemon.misconfigure],

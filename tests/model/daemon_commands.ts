@@ -2,13 +2,41 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { constants } from "node:fs";
-import { bytesOf, fromHex } from "./bytes.ts";
+import { bytesOf, fromHex, quoted } from "./bytes.ts";
+import { heldScript, hold, letGo } from "./held_job.ts";
+import { submitText } from "./name_commands.ts";
+import { runnable, unfit } from "./running.ts";
 import { Step } from "./step.ts";
-import { client } from "./values.ts";
+import { client, name } from "./values.ts";
 import { MAX_SCRIPT_BYTES } from "./world.ts";
 
 export const runAll = fc.constant(null).map(() =>
   new Step("run everything", (world) => world.runAll())
+);
+
+let held = 0;
+
+/** Starts a job that stays in active, where other commands meet it. */
+export const start = fc.tuple(client, name).map(([client, name]) =>
+  new Step(
+    `start ${quoted(name)}`,
+    async (world) => {
+      await world.runAll();
+      const number = held++;
+      await submitText(world, client, name, heldScript(number));
+      const job = runnable(world.model).find((one) => one.name === name);
+      if (job !== undefined && unfit(world.model).length === 0) await hold(world, job, number);
+    },
+    (model) => model.held === null,
+  )
+);
+
+export const finish = fc.constant(null).map(() =>
+  new Step(
+    "let it end",
+    (world) => letGo(world, world.model.held!),
+    (model) => model.held?.job.directory === "active",
+  )
 );
 
 export const restart = fc.constantFrom("SIGKILL" as const, "SIGTERM" as const).map((signal) =>

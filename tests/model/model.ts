@@ -2,7 +2,8 @@
  * A plain model of the tree, in memory: what every operation of interface.md gives, and what it leaves behind.
  *
  * An operation that is refused throws a {@linkcode Refusal} with the errors of which any may come; what it would have
- * changed is unchanged, except that a job on which a write has failed is in doubt. What running does is in `running.ts`.
+ * changed is unchanged, except that a job on which a write has failed is in doubt. What running does is in `running.ts`
+ * and `held_job.ts`.
  */
 import type { Bytes } from "./bytes.ts";
 import { type Moment, Span } from "./moment.ts";
@@ -57,6 +58,13 @@ export interface Descriptor {
   readonly description: Description;
 }
 
+/** A job in active that waits until it is let go. */
+export interface HeldJob {
+  readonly job: Job;
+  /** The path of the FIFO that it waits for. */
+  readonly gate: string;
+}
+
 export interface Config {
   max_script_bytes: number;
   replace_finished: boolean;
@@ -67,6 +75,7 @@ export class Model {
   readonly jobs = new Map<Bytes, Job>();
   descriptors: Descriptor[] = [];
   readonly config: Config;
+  held: HeldJob | null = null;
   readonly givenIds = new Set<string>();
   /** Jobs that the operations since the last comparison had to do with. */
   readonly touched = new Set<Job>();

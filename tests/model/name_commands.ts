@@ -5,6 +5,7 @@ import { type Bytes, quoted } from "./bytes.ts";
 import { statOf } from "./clients.ts";
 import { type Directory, type OpenHow, RENAME_NOREPLACE } from "./model.ts";
 import { Step } from "./step.ts";
+import type { World } from "./world.ts";
 import { client, directory, mode, name, size, text, time } from "./values.ts";
 
 /** Open descriptors of all clients together. */
@@ -53,28 +54,39 @@ export const openScript = fc.tuple(client, name, openHow).map(([client, name, ho
   openStep(client, "pending", name, { ...how, create: true })
 );
 
+const SUBMIT: OpenHow = {
+  read: false,
+  write: true,
+  create: true,
+  exclusive: false,
+  truncate: true,
+  append: false,
+  mode: 0o644,
+};
+
 /** As `printf … > pending/NAME` does. */
+export async function submitText(
+  world: World,
+  client: number,
+  name: Bytes,
+  text: Bytes,
+): Promise<void> {
+  const path = world.path("pending", name);
+  const answer = await world.call(client, "open", path, openFlags(SUBMIT), SUBMIT.mode);
+  const description = world.expect(answer, (model) => model.open("pending", name, SUBMIT));
+  if (description === undefined) return;
+  const descriptor = world.model.opened(client, answer.value, description);
+  const written = await world.call(client, "write", answer.value, text);
+  world.expect(written, (model) => model.write(descriptor, text, null));
+  const closed = await world.call(client, "close", answer.value);
+  world.expect(closed, (model) => model.close(descriptor));
+}
+
 export const submit = fc.tuple(client, name, text).map(([client, name, text]) =>
-  new Step(`submit ${quoted(name)} ${quoted(text)}`, async (world) => {
-    const how: OpenHow = {
-      read: false,
-      write: true,
-      create: true,
-      exclusive: false,
-      truncate: true,
-      append: false,
-      mode: 0o644,
-    };
-    const path = world.path("pending", name);
-    const answer = await world.call(client, "open", path, openFlags(how), how.mode);
-    const description = world.expect(answer, (model) => model.open("pending", name, how));
-    if (description === undefined) return;
-    const descriptor = world.model.opened(client, answer.value, description);
-    const written = await world.call(client, "write", answer.value, text);
-    world.expect(written, (model) => model.write(descriptor, text, null));
-    const closed = await world.call(client, "close", answer.value);
-    world.expect(closed, (model) => model.close(descriptor));
-  })
+  new Step(
+    `submit ${quoted(name)} ${quoted(text)}`,
+    (world) => submitText(world, client, name, text),
+  )
 );
 
 export const unlink = fc.tuple(client, directory, name).map(([client, directory, name]) =>

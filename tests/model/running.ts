@@ -42,19 +42,24 @@ export function canRun({ script }: Job): boolean {
   return !script.text.includes("\0");
 }
 
+/** What an attempt puts into the log before it prints: the script, below what is there. */
+export function sectionHead({ log, script }: Job): Bytes {
+  const lines = script.text.replace(/\n$/, "").split("\n").map((line) => `>>> ${line}\n`).join("");
+  return (log !== "" && !log.endsWith("\n") ? "\n" : "") + lines;
+}
+
+/** The last words of an attempt that has not exited 0. */
+export function sectionEnd(output: Bytes, error: string): Bytes {
+  return `${output !== "" && !output.endsWith("\n") ? "\n" : ""}\n[System Error]: ${error}\n`;
+}
+
 /** All attempts of a job. */
 export async function run(model: Model, job: Job, shell: Shell): Promise<void> {
   const { output, code } = await shell.run(job.script.text);
   const attempts = code === 0 ? 1 : model.config.max_attempts;
   for (let i = 0; i < attempts; i++) {
-    if (job.log !== "" && !job.log.endsWith("\n")) job.log += "\n";
-    job.log += job.script.text.replace(/\n$/, "").split("\n").map((line) => `>>> ${line}\n`).join(
-      "",
-    );
-    job.log += output;
-    if (code === 0) break;
-    if (output !== "" && !output.endsWith("\n")) job.log += "\n";
-    job.log += `\n[System Error]: exit status ${code}\n`;
+    job.log += sectionHead(job) + output;
+    if (code !== 0) job.log += sectionEnd(output, `exit status ${code}`);
   }
   // Between attempts it was in pending.
   if (attempts > 1) model.move(job, "pending");

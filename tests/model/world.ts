@@ -7,6 +7,7 @@ import assert from "node:assert/strict";
 import { Qj } from "../mount/qj.ts";
 import { type Bytes, fromHex, quoted, toHex } from "./bytes.ts";
 import { type Answer, Client, type FileStat, statOf } from "./clients.ts";
+import { lose, settleHeld } from "./held_job.ts";
 import { type Descriptor, DIRECTORIES, type Directory, type Job, Model } from "./model.ts";
 import { type Moment, Span } from "./moment.ts";
 import { Refusal } from "./refusal.ts";
@@ -28,15 +29,17 @@ const SETTINGS = { ...CONFIG, paused: true, settle_ms: 0, backoff_base: 0, max_j
 export class World implements AsyncDisposable {
   static #waitMs = WAIT_MS;
   readonly model: Model;
-  readonly #qj: Qj;
+  readonly qj: Qj;
   readonly #shell: Shell;
   readonly #clients: readonly Client[];
   readonly #trace: string[] = [];
   /** When the first operation since the last comparison began. */
   #since = Date.now();
+  /** Where the daemon's log was then. */
+  #logSince = 0;
 
   private constructor(qj: Qj, shell: Shell, program: string) {
-    this.#qj = qj;
+    this.qj = qj;
     this.#shell = shell;
     this.model = new Model({ ...CONFIG }, Deno.uid() === 0);
     this.#clients = Array.from({ length: CLIENTS + 1 }, () => new Client(program));
@@ -47,9 +50,9 @@ export class World implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#qj.isMounted && this.#hangs) this.#qj.abort();
+    if (this.qj.isMounted && this.#hangs) this.qj.abort();
     await Promise.all(this.#clients.map((client) => client.end()));
-    await this.#qj[Symbol.asyncDispose]();
+    await this.qj[Symbol.asyncDispose]();
   }
 
   #hangs = false;
@@ -72,7 +75,7 @@ export class World implements AsyncDisposable {
   }
 
   path(directory: Directory, name: Bytes): Bytes {
-    return this.#qj.path(directory, name);
+    return this.qj.path(directory, name);
   }
 
   // Calls ------------------------------------------------------------------------------------------------------
@@ -81,7 +84,7 @@ export class World implements AsyncDisposable {
   async call(client: number, name: string, ...args: readonly (Bytes | number)[]): Promise<Answer> {
     const words = args.map((arg) => typeof arg === "number" ? arg : toHex(arg));
     const shown = args.map((arg) =>
-      typeof arg === "number" ? arg : quoted(arg.replace(`${this.#qj.mountpoint}/`, ""))
+      typeof arg === "number" ? arg : quoted(arg.replace(`${this.qj.mountpoint}/`, ""))
     );
     this.#trace.push(`client ${client}: ${name} ${shown.join(" ")}`);
     const before = Date.now();
@@ -114,7 +117,7 @@ export class World implements AsyncDisposable {
   }
 
   /** A call of the client that only looks. */
-  async #look(name: string, path: Bytes): Promise<Answer> {
+  async look(name: string, path: Bytes): Promise<Answer> {
     return await this.#clients[CLIENTS]!.call(name, toHex(path)).catch((error) => {
       this.#hangs = true;
       throw error;
@@ -125,9 +128,10 @@ export class World implements AsyncDisposable {
 
   /** After each command: listings and attributes of all, and the bytes of those that it had to do with. */
   async compare(): Promise<void> {
+    await settleHeld(this, this.#logSince);
     await this.#settle();
     for (const directory of DIRECTORIES) {
-      const { error, gave } = await this.#look("list", this.#qj.path(directory));
+      const { error, gave } = await this.look("list", this.qj.path(directory));
       assert.equal(error, null, `list ${directory}`);
       const names = gave.split(" ").filter((hex) => hex !== "").map(fromHex).sort();
       assert.deepEqual(names, this.model.list(directory), `names in ${directory}`);
@@ -135,16 +139,17 @@ export class World implements AsyncDisposable {
     for (const job of this.model.jobs.values()) await this.#compareJob(job);
     this.model.touched.clear();
     this.#since = Date.now();
+    this.#logSince = this.qj.logLength;
   }
 
   async #compareJob(job: Job): Promise<void> {
     const what = `${job.directory}/${job.name}`;
     const path = this.path(job.directory!, job.name);
-    const answer = await this.#look("stat", path);
+    const answer = await this.look("stat", path);
     assert.equal(answer.error, null, `stat ${what}`);
     this.compareStat(job, job.directory === "pending" ? "script" : "log", statOf(answer));
     if (!this.model.touched.has(job)) return;
-    const { error, gave } = await this.#look("cat", path);
+    const { error, gave } = await this.look("cat", path);
     assert.equal(error, null, `cat ${what}`);
     const bytes = job.directory === "pending" ? job.script.text : job.log;
     assert.equal(fromHex(gave), bytes, `bytes of ${what}`);
@@ -165,33 +170,40 @@ export class World implements AsyncDisposable {
   /** Waits for what is not run to be in failed, where the reason is in the log. */
   async #settle(): Promise<void> {
     for (const job of unfit(this.model)) {
-      await this.#until(job, "failed");
+      await this.#arrives(job, "failed");
       await this.#reject(job);
     }
     for (const job of emptyInDoubt(this.model)) {
-      const { error } = await this.#look("stat", this.path("failed", job.name));
+      const { error } = await this.look("stat", this.path("failed", job.name));
       if (error === null) await this.#reject(job);
     }
   }
 
   async #reject(job: Job): Promise<void> {
-    const log = fromHex((await this.#look("cat", this.path("failed", job.name))).gave);
+    const log = fromHex((await this.look("cat", this.path("failed", job.name))).gave);
     assert(isRejection(job.log, log), `log of ${job.name}: ${JSON.stringify(log)}`);
     job.log = log;
-    this.#applySince();
+    this.applySince();
     this.model.move(job, "failed");
   }
 
-  #applySince(): void {
+  applySince(): void {
     this.model.now = new Span(this.#since, Date.now());
   }
 
-  async #until(job: Job, directory: Directory): Promise<void> {
+  async #arrives(job: Job, directory: Directory): Promise<void> {
+    const path = this.path(directory, job.name);
+    await this.until(
+      `${job.name} comes into ${directory}`,
+      async () => (await this.look("stat", path)).error === null,
+    );
+  }
+
+  /** Waits for what the scheduler does by itself. */
+  async until(what: string, condition: () => Promise<boolean>): Promise<void> {
     const deadline = performance.now() + World.#waitMs;
-    for (;;) {
-      const { error } = await this.#look("stat", this.path(directory, job.name));
-      if (error === null) return;
-      assert(performance.now() < deadline, `${job.name} does not come into ${directory}: ${error}`);
+    while (!await condition()) {
+      assert(performance.now() < deadline, `not in time: ${what}`);
       await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
     }
   }
@@ -200,13 +212,13 @@ export class World implements AsyncDisposable {
   async compareAll(): Promise<void> {
     for (const job of this.model.jobs.values()) this.model.touched.add(job);
     for (const descriptor of this.model.descriptors) await this.compareDescriptor(descriptor);
-    const { gave } = await this.#look("cat", this.#qj.path("config.json"));
+    const { gave } = await this.look("cat", this.qj.path("config.json"));
     const config = JSON.parse(fromHex(gave));
     for (const [key, value] of Object.entries(this.model.config)) {
       assert.equal(config[key], value, `config.json: ${key}`);
     }
     await this.compare();
-    assert.doesNotMatch(this.#qj.log, /bug in qj/);
+    assert.doesNotMatch(this.qj.log, /bug in qj/);
   }
 
   /** A descriptor shows what it was opened on, wherever the job is by now. */
@@ -229,7 +241,7 @@ export class World implements AsyncDisposable {
     const { value: fd } = await this.call(
       0,
       "open",
-      this.#qj.path("config.json"),
+      this.qj.path("config.json"),
       O_WRONLY_TRUNC,
       0,
     );
@@ -238,7 +250,7 @@ export class World implements AsyncDisposable {
   }
 
   rootPath(name: string): Bytes {
-    return this.#qj.path(name);
+    return this.qj.path(name);
   }
 
   /** Everything that can run runs to its end. */
@@ -251,10 +263,10 @@ export class World implements AsyncDisposable {
       ends.set(job, isGood ? "complete" : "failed");
     }
     await this.configure({ paused: false });
-    for (const [job, end] of ends) await this.#until(job, end);
+    for (const [job, end] of ends) await this.#arrives(job, end);
     await this.configure({ paused: true });
     for (const job of jobs) {
-      this.#applySince();
+      this.applySince();
       if (canRun(job)) await run(this.model, job, this.#shell);
       else await this.#reject(job);
     }
@@ -263,11 +275,13 @@ export class World implements AsyncDisposable {
   /** Ends the daemon and starts it again. Descriptors die with it. */
   async restart(signal: "SIGKILL" | "SIGTERM"): Promise<void> {
     this.#trace.push(signal);
-    const status = await this.#qj.end(signal);
-    if (signal === "SIGTERM") assert.equal(status, 0, `the daemon's exit status:\n${this.#qj.log}`);
+    const status = await this.qj.end(signal);
+    if (signal === "SIGTERM") assert.equal(status, 0, `the daemon's exit status:\n${this.qj.log}`);
     const { descriptors } = this.model;
     this.model.crash(signal === "SIGKILL");
-    await this.#qj.restart();
+    await this.qj.restart();
+    this.#logSince = 0;
+    await lose(this);
     // Only now: a mount that was left is replaced though descriptors are open on it.
     for (const { client, fd } of descriptors) await this.call(client, "close", fd);
     await this.compareAll();
