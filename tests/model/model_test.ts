@@ -16,7 +16,7 @@ const SEED = Number(Deno.env.get("QJ_MODEL_SEED") ?? Date.now() % 1_000_000_000)
 /** At most: it is drawn. */
 const COMMANDS_OF_RUN = 200;
 /** How long a failure may be shortened, in ms. */
-const SHRINK_MS = 120_000;
+const SHRINK_MS = 240_000;
 
 Deno.test("model: what random operations leave behind is what the model says", async () => {
   const folder = await Deno.makeTempDir({ prefix: "qj-model-" });

@@ -3,10 +3,10 @@ import fc from "fast-check";
 import { constants } from "node:fs";
 import { type Bytes, quoted } from "./bytes.ts";
 import { statOf } from "./clients.ts";
-import { type Directory, type OpenHow, RENAME_NOREPLACE } from "./model.ts";
+import { type Directory, type Model, type OpenHow, RENAME_NOREPLACE } from "./model.ts";
 import { Step } from "./step.ts";
 import type { World } from "./world.ts";
-import { client, directory, mode, name, size, text, time } from "./values.ts";
+import { client, directory, mode, name, type Place, place, size, text, time } from "./values.ts";
 
 /** Open descriptors of all clients together. */
 const MAX_DESCRIPTORS = 12;
@@ -35,10 +35,20 @@ const openHow = fc.record({
   mode,
 }));
 
-const openStep = (client: number, directory: Directory, name: Bytes, how: OpenHow) =>
+/** The path that is meant now. */
+function resolve({ jobs }: Model, { directory, name, choice }: Place) {
+  const job = choice === null ? undefined : [...jobs.values()][choice % jobs.size];
+  return job === undefined ? { directory, name } : { directory: job.directory!, name: job.name };
+}
+
+const shown = ({ directory, name, choice }: Place) =>
+  `${choice === null ? "" : `job ${choice}, else `}${directory}/${quoted(name)}`;
+
+const openStep = (client: number, place: Place, how: OpenHow) =>
   new Step(
-    `open ${directory}/${quoted(name)} 0${openFlags(how).toString(8)}`,
+    `open ${shown(place)} 0${openFlags(how).toString(8)}`,
     async (world) => {
+      const { directory, name } = resolve(world.model, place);
       const path = world.path(directory, name);
       const answer = await world.call(client, "open", path, openFlags(how), how.mode);
       const description = world.expect(answer, (model) => model.open(directory, name, how));
@@ -47,11 +57,11 @@ const openStep = (client: number, directory: Directory, name: Bytes, how: OpenHo
     ({ descriptors }) => descriptors.length < MAX_DESCRIPTORS,
   );
 
-export const open = fc.tuple(client, directory, name, openHow).map((parts) => openStep(...parts));
+export const open = fc.tuple(client, place, openHow).map((parts) => openStep(...parts));
 
 /** One that mostly succeeds, so that there are descriptors. */
 export const openScript = fc.tuple(client, name, openHow).map(([client, name, how]) =>
-  openStep(client, "pending", name, { ...how, create: true })
+  openStep(client, { directory: "pending", name, choice: null }, { ...how, create: true })
 );
 
 const SUBMIT: OpenHow = {
@@ -89,84 +99,78 @@ export const submit = fc.tuple(client, name, text).map(([client, name, text]) =>
   )
 );
 
-export const unlink = fc.tuple(client, directory, name).map(([client, directory, name]) =>
-  new Step(`unlink ${directory}/${quoted(name)}`, async (world) => {
-    const answer = await world.call(client, "unlink", world.path(directory, name));
-    world.expect(answer, (model) => model.unlink(directory, name));
-  })
-);
+/** A command that goes to one place. */
+function at<T>(
+  call: string,
+  values: fc.Arbitrary<T>,
+  act: (
+    world: World,
+    at: { client: number; directory: Directory; name: Bytes },
+    value: T,
+  ) => Promise<void>,
+): fc.Arbitrary<Step> {
+  return fc.tuple(client, place, values).map(([client, place, value]) =>
+    new Step(
+      `${call} ${shown(place)} ${fc.stringify(value)}`,
+      (world) => act(world, { client, ...resolve(world.model, place) }, value),
+    )
+  );
+}
 
-export const mkdir = fc.tuple(client, directory, name).map(([client, directory, name]) =>
-  new Step(`mkdir ${directory}/${quoted(name)}`, async (world) => {
-    const answer = await world.call(client, "mkdir", world.path(directory, name));
-    world.expect(answer, (model) => model.makeOther(directory, name));
-  })
-);
+const nothing = fc.constant(null);
 
-const renameFlags = fc.constantFrom(
-  0,
-  0,
-  0,
-  0,
-  0,
-  0,
-  RENAME_NOREPLACE,
-  RENAME_NOREPLACE,
-  RENAME_EXCHANGE,
-);
+export const unlink = at("unlink", nothing, async (world, { client, directory, name }) => {
+  const answer = await world.call(client, "unlink", world.path(directory, name));
+  world.expect(answer, (model) => model.unlink(directory, name));
+});
 
-export const rename = fc.tuple(client, directory, name, directory, name, renameFlags).map((
-  [client, from, name, to, newName, flags],
-) =>
-  new Step(
-    `rename ${from}/${quoted(name)} ${to}/${quoted(newName)} ${flags}`,
-    async (world) => {
-      const paths = [world.path(from, name), world.path(to, newName)] as const;
-      const answer = await world.call(client, "rename", ...paths, flags);
-      world.expect(answer, (model) => model.rename(from, name, to, newName, flags));
-    },
-  )
-);
+export const mkdir = at("mkdir", nothing, async (world, { client, directory, name }) => {
+  const answer = await world.call(client, "mkdir", world.path(directory, name));
+  world.expect(answer, (model) => model.makeOther(directory, name));
+});
 
-export const truncate = fc.tuple(client, directory, name, size).map((
-  [client, directory, name, size],
-) =>
-  new Step(`truncate ${directory}/${quoted(name)} ${size}`, async (world) => {
-    const answer = await world.call(client, "truncate", world.path(directory, name), size);
-    world.expect(answer, (model) => model.truncate(directory, name, size));
-  })
-);
+export const truncate = at("truncate", size, async (world, { client, directory, name }, size) => {
+  const answer = await world.call(client, "truncate", world.path(directory, name), size);
+  world.expect(answer, (model) => model.truncate(directory, name, size));
+});
 
-export const chmod = fc.tuple(client, directory, name, mode).map((
-  [client, directory, name, mode],
-) =>
-  new Step(`chmod ${directory}/${quoted(name)} 0${mode.toString(8)}`, async (world) => {
-    const answer = await world.call(client, "chmod", world.path(directory, name), mode);
-    world.expect(answer, (model) => model.chmod(model.lookup(directory, name), mode));
-  })
-);
+export const chmod = at("chmod", mode, async (world, { client, directory, name }, mode) => {
+  const answer = await world.call(client, "chmod", world.path(directory, name), mode);
+  world.expect(answer, (model) => model.chmod(model.lookup(directory, name), mode));
+});
 
-export const utimens = fc.tuple(client, directory, name, time).map((
-  [client, directory, name, time],
-) =>
-  new Step(`utimens ${directory}/${quoted(name)} ${time}`, async (world) => {
-    const path = world.path(directory, name);
-    const answer = await world.call(client, "utimens", path, ...timeArguments(time));
-    const file = directory === "pending" ? "script" : "log";
-    world.expect(answer, (model) => model.utimens(model.lookup(directory, name), file, time));
-  })
-);
+export const utimens = at("utimens", time, async (world, { client, directory, name }, time) => {
+  const path = world.path(directory, name);
+  const answer = await world.call(client, "utimens", path, ...timeArguments(time));
+  const file = directory === "pending" ? "script" : "log";
+  world.expect(answer, (model) => model.utimens(model.lookup(directory, name), file, time));
+});
+
+export const stat = at("stat", nothing, async (world, { client, directory, name }) => {
+  const answer = await world.call(client, "stat", world.path(directory, name));
+  const job = world.expect(answer, (model) => model.lookup(directory, name));
+  if (job === undefined) return;
+  world.compareStat(job, directory === "pending" ? "script" : "log", statOf(answer));
+});
+
+const renameFlags = fc.constantFrom(0, 0, 0, 0, 0, 0, 0, RENAME_NOREPLACE, RENAME_EXCHANGE);
+
+/** Half of them keep the name. */
+const target = fc.record({
+  to: directory,
+  newName: fc.option(name, { freq: 1 }),
+  flags: renameFlags,
+});
+
+export const rename = at("rename", target, async (world, { client, directory, name }, target) => {
+  const { to, flags } = target;
+  const newName = target.newName ?? name;
+  const paths = [world.path(directory, name), world.path(to, newName)] as const;
+  const answer = await world.call(client, "rename", ...paths, flags);
+  world.expect(answer, (model) => model.rename(directory, name, to, newName, flags));
+});
 
 /** As the clients take it: seconds and nanoseconds, of which -1 means now. */
 export function timeArguments(time: bigint | null): [number, number] {
   return time === null ? [0, -1] : [Number(time / 1_000_000_000n), Number(time % 1_000_000_000n)];
 }
-
-export const stat = fc.tuple(client, directory, name).map(([client, directory, name]) =>
-  new Step(`stat ${directory}/${quoted(name)}`, async (world) => {
-    const answer = await world.call(client, "stat", world.path(directory, name));
-    const job = world.expect(answer, (model) => model.lookup(directory, name));
-    if (job === undefined) return;
-    world.compareStat(job, directory === "pending" ? "script" : "log", statOf(answer));
-  })
-);

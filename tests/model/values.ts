@@ -29,6 +29,20 @@ export const name = weighted<Bytes>(
   [1, "x".repeat(256)],
 );
 
+/** Where a command goes: to a path, or to one of the jobs that are there then. */
+export interface Place {
+  readonly directory: Directory;
+  readonly name: Bytes;
+  /** Taken modulo the number of jobs; null: the path. */
+  readonly choice: number | null;
+}
+
+export const place: fc.Arbitrary<Place> = fc.record({
+  directory,
+  name,
+  choice: fc.option(fc.nat(5), { freq: 2 }),
+});
+
 /** Lines, so that what writes make of them still ends in a known way: the shell that runs them is asked. */
 export const text = weighted<Bytes>(
   [5, "echo ab\n"],
