@@ -140,6 +140,14 @@ CREATE TABLE event (
   line BLOB NOT NULL
 ) STRICT;
 
+-- A name that would lead out of its directory, or that no directory can list, comes from no request.
+CREATE TRIGGER job_name_new BEFORE INSERT ON job WHEN new.name IN ('.', '..') OR instr(new.name, '/') > 0
+  OR instr(new.name, char(0)) > 0 OR length(CAST(new.name AS BLOB)) > 255
+BEGIN SELECT raise(ABORT, 'a job cannot have this name'); END;
+CREATE TRIGGER job_name_changed BEFORE UPDATE OF name ON job WHEN new.name IN ('.', '..')
+  OR instr(new.name, '/') > 0 OR instr(new.name, char(0)) > 0 OR length(CAST(new.name AS BLOB)) > 255
+BEGIN SELECT raise(ABORT, 'a job cannot have this name'); END;
+
 -- The modes of a job's directories and of its signal file have rows in node, by inode number.
 CREATE TRIGGER job_nodes AFTER DELETE ON job BEGIN
   DELETE FROM node WHERE ino BETWEEN old.id * 16 AND old.id * 16 + 15;
