@@ -150,7 +150,7 @@ export class FileSystem implements Operations {
 
   /** The state file is about to be closed: nothing will touch it later. */
   abandon(): void {
-    this.#linger.close();
+    this.#linger.abandon();
   }
 
   /** At the end, when no request can come any more: commits and closes what clients still had open. */

@@ -9,7 +9,7 @@ const LINGER_MS = 1000;
 
 export class Linger {
   readonly #store: Store;
-  readonly #timers = new Set<number>();
+  readonly #timers = new Map<number, JobId>();
 
   constructor(store: Store) {
     this.#store = store;
@@ -32,12 +32,18 @@ export class Linger {
       this.#store.jobs.drop(job);
     }, LINGER_MS);
     Deno.unrefTimer(timer);
-    this.#timers.add(timer);
+    this.#timers.set(timer, job);
+  }
+
+  /** At the end of the daemon: all go now. */
+  close(): void {
+    for (const job of this.#timers.values()) this.#store.jobs.drop(job);
+    this.abandon();
   }
 
   /** What has not gone yet goes when the next daemon starts. */
-  close(): void {
-    for (const timer of this.#timers) clearTimeout(timer);
+  abandon(): void {
+    for (const timer of this.#timers.keys()) clearTimeout(timer);
     this.#timers.clear();
   }
 }
