@@ -62,7 +62,8 @@ first() { # ROOT [NAME=VALUE...] COMMAND...
   connections=$root/sys/fs/fuse/connections
   if ! mountpoint -q "$connections"; then mount -t fusectl fusectl "$connections"; fi
   status=0
-  chroot "$root" env -i "$@" || status=$?
+  # The shell makes its background processes ignore these.
+  chroot "$root" env -i --default-signal=INT,QUIT "$@" || status=$?
   exit "$status"
 }
 
