@@ -24,8 +24,8 @@ export interface Directory {
   parentAttr(): Attr;
   /** Throws ENOENT. */
   lookup(name: string): Entry;
-  /** At most `limit` entries with keys above `after`, by key. */
-  page(after: number, limit: number): Iterable<Listed>;
+  /** At most `limit` entries with keys above `after`, by key. Without `plus` their inodes and types are enough. */
+  page(after: number, limit: number, plus: boolean): Iterable<Listed>;
 }
 
 export interface ListRequest {
@@ -41,7 +41,7 @@ export function list(directory: Directory, request: ListRequest, writer: Directo
   if (offset < 1 && !writer.add(".", fixedEntry(directory.attr()), 1)) return;
   if (offset < 2 && !writer.add("..", fixedEntry(directory.parentAttr()), 2)) return;
   const limit = Math.ceil(size / (plus ? ENTRY_BYTES.plus : ENTRY_BYTES.plain));
-  for (const { key, name, entry } of directory.page(Math.max(0, offset - DOTS), limit)) {
+  for (const { key, name, entry } of directory.page(Math.max(0, offset - DOTS), limit, plus)) {
     if (!writer.add(name, entry, key + DOTS)) return;
   }
 }

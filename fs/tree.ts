@@ -2,18 +2,22 @@
 import type { Attr, Entry } from "../ffi/operations.ts";
 import type { Attempt } from "../store/history.ts";
 import type { Job, ListedState } from "../store/job.ts";
+import type { JobName } from "../store/jobs.ts";
 import type { Store } from "../store/store.ts";
-import { type Attributes, S_IFREG } from "./attributes.ts";
+import { type Attributes, S_IFDIR, S_IFREG } from "./attributes.ts";
 import { type Cache, fixedEntry, fleetingEntry, ROOT_ATTR_SEC } from "./cache.ts";
-import type { Directory } from "./directory.ts";
+import type { Directory, Listed } from "./directory.ts";
 import { FsError } from "./errno.ts";
 import {
   attemptOf,
   DIRECTORY_INO,
+  jobIno,
   type JobNode,
   jobNode,
   JOBS_INO,
+  logIno,
   ROOT_INO,
+  scriptIno,
   stateOfDirectory,
 } from "./ino.ts";
 import type { JobFile } from "./job_file.ts";
@@ -154,12 +158,11 @@ export class Tree {
       attr: () => attributes.ofDirectory(state),
       parentAttr: () => attributes.ofRoot(),
       lookup: (name) => entry(this.jobIn(DIRECTORY_INO[state], name)),
-      page: (after, limit) =>
-        store.jobs.page(state, after, limit).map((job) => ({
-          key: job.id,
-          name: job.name,
-          entry: entry(job),
-        })),
+      page: (after, limit, plus) =>
+        plus ? jobEntries(store.jobs.page(state, after, limit), entry) : jobEntries(
+          store.jobs.names(state, after, limit),
+          ({ id }) => bareEntry(state === "pending" ? scriptIno(id) : logIno(id), S_IFREG),
+        ),
     };
   }
 
@@ -174,12 +177,11 @@ export class Tree {
         if (job === undefined) throw new FsError("ENOENT");
         return entry(job);
       },
-      page: (after, limit) =>
-        store.jobs.pageOfAll(after, limit).map((job) => ({
-          key: job.id,
-          name: job.name,
-          entry: entry(job),
-        })),
+      page: (after, limit, plus) =>
+        plus ? jobEntries(store.jobs.pageOfAll(after, limit), entry) : jobEntries(
+          store.jobs.namesOfAll(after, limit),
+          ({ id }) => bareEntry(jobIno(id, "directory"), S_IFDIR),
+        ),
     };
   }
 
@@ -217,6 +219,29 @@ export class Tree {
         })),
     };
   }
+}
+
+function jobEntries<J extends JobName>(
+  jobs: readonly J[],
+  entry: (job: J) => Entry,
+): Listed[] {
+  return jobs.map((job) => ({ key: job.id, name: job.name, entry: entry(job) }));
+}
+
+const NO_TIME = { sec: 0, nsec: 0 };
+const NOTHING = {
+  nlink: 0,
+  uid: 0,
+  gid: 0,
+  size: 0,
+  atime: NO_TIME,
+  mtime: NO_TIME,
+  ctime: NO_TIME,
+};
+
+/** What a listing without attributes needs: a large one shall not make and drop all the rest for each job. */
+function bareEntry(ino: number, mode: number): Entry {
+  return fleetingEntry({ ...NOTHING, ino, mode });
 }
 
 /** A directory whose names never change. `listed`: those of them that a listing shows. */

@@ -33,6 +33,9 @@ export interface JobAttributes {
   readonly log?: boolean;
 }
 
+/** What a listing of names needs. */
+export type JobName = Pick<Job, "id" | "name">;
+
 /** How many deleted rows are remembered. The kernel asks for one within the system call that has looked it up. */
 const MAX_GONE = 256;
 
@@ -43,6 +46,8 @@ export class Jobs {
   readonly #byId;
   readonly #page;
   readonly #pageOfAll;
+  readonly #names;
+  readonly #namesOfAll;
   readonly #countsByQueue;
   readonly #insert;
   readonly #attributes;
@@ -77,6 +82,12 @@ export class Jobs {
     );
     this.#pageOfAll = db.prepare(
       `SELECT ${JOB_COLUMNS} FROM job WHERE id > ? AND state <> 'removed' ORDER BY id LIMIT ?`,
+    );
+    this.#names = db.prepare(
+      "SELECT id, name FROM job WHERE state = ? AND id > ? ORDER BY id LIMIT ?",
+    );
+    this.#namesOfAll = db.prepare(
+      "SELECT id, name FROM job WHERE id > ? AND state <> 'removed' ORDER BY id LIMIT ?",
     );
     this.#countsByQueue = db.prepare(
       `SELECT queue, state, count(*) AS n FROM job
@@ -201,6 +212,15 @@ export class Jobs {
   /** At most `limit` jobs of all directories with ids above `after`, by id. */
   pageOfAll(after: number, limit: number): Job[] {
     return this.#pageOfAll.all(after, limit) as unknown as Job[];
+  }
+
+  /** As {@linkcode Jobs.page}, and {@linkcode Jobs.pageOfAll}, with the names only. */
+  names(state: ListedState, after: number, limit: number): JobName[] {
+    return this.#names.all(state, after, limit) as unknown as JobName[];
+  }
+
+  namesOfAll(after: number, limit: number): JobName[] {
+    return this.#namesOfAll.all(after, limit) as unknown as JobName[];
   }
 
   /** For `moves.ts`: the row of an empty pending job. The caller has seen to it that the name is free. */
