@@ -31,12 +31,14 @@ export function fleetingEntry(attr: Attr): Entry {
 }
 
 export class Cache {
+  readonly #store: Store;
   readonly #logs: Logs;
   /** Directories whose attributes the kernel may have. */
   readonly #keptDirectories = new Set<number>();
   #kernel: KernelCache | null = null;
 
   constructor(store: Store, logs: Logs) {
+    this.#store = store;
     this.#logs = logs;
     store.jobs.onDirectoryChange((states) => {
       this.#directoryChanged(JOBS_INO);
@@ -56,6 +58,17 @@ export class Cache {
       attrTimeoutSec: this.logAttrSec(job),
       entryTimeoutSec: keepsName ? LONG_SEC : 0,
     };
+  }
+
+  /**
+   * The same in a listing. The kernel dates a look-up by the moment before it, but a listing by the moment at which it
+   * takes the entries in (fs/fuse/readdir.c, fuse_direntplus_link): one that is taken back in between would stay. Moves
+   * hold the lock of the directory meanwhile; who takes the name of a finished job does not.
+   */
+  listedJobEntry(job: Job, attr: Attr): Entry {
+    const entry = this.jobEntry(job, attr);
+    const { replace_finished } = this.#store.settings.current;
+    return replace_finished ? { ...entry, entryTimeoutSec: 0 } : entry;
   }
 
   logAttrSec(job: Job): number {

@@ -153,11 +153,14 @@ export class Tree {
 
   #stateDirectory(state: ListedState): Directory {
     const { attributes, cache, store } = this.#parts;
-    const entry = (job: Job) => cache.jobEntry(job, attributes.ofJob(job));
+    const entry = (job: Job) => cache.listedJobEntry(job, attributes.ofJob(job));
     return {
       attr: () => attributes.ofDirectory(state),
       parentAttr: () => attributes.ofRoot(),
-      lookup: (name) => entry(this.jobIn(DIRECTORY_INO[state], name)),
+      lookup: (name) => {
+        const job = this.jobIn(DIRECTORY_INO[state], name);
+        return cache.jobEntry(job, attributes.ofJob(job));
+      },
       page: (after, limit, plus) =>
         plus ? jobEntries(store.jobs.page(state, after, limit), entry) : jobEntries(
           store.jobs.names(state, after, limit),

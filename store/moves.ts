@@ -34,6 +34,12 @@ interface MoveFields {
 const UNFINISHED = "not run: the script was not written to its end";
 const encoder = new TextEncoder();
 
+/** True for a file that was never submitted, such as an editor's: no event has told of it. */
+function isUnheardOf({ state, seq, logSize, error }: Job): boolean {
+  // A finished job that was moved back as a draft has no place either, but a log, or a reason why it has none.
+  return state === "pending" && seq === null && logSize === 0 && error === null;
+}
+
 export class Moves {
   readonly #db: Database;
   readonly #jobs: Jobs;
@@ -199,8 +205,7 @@ export class Moves {
   }
 
   #removeRow(job: Job, attempt: AttemptId | undefined): void {
-    // Of a file that was never submitted, such as an editor's, nobody has heard.
-    if (job.state !== "pending" || job.seq !== null) this.#events.record("removed", job);
+    if (!isUnheardOf(job)) this.#events.record("removed", job);
     if (attempt !== undefined || this.#jobs.isRetained(job.id)) {
       this.move(job, "removed");
     } else {
@@ -290,7 +295,7 @@ export class Moves {
     const { sec, nsec } = timestamp(this.#now());
     this.#rename.run({ id: job.id, name, s: sec, ns: nsec });
     this.#db.afterCommit(() => this.#jobs.directoryChanged(job.state));
-    if (job.seq === null && job.state === "pending") return; // nobody has heard of its old name
+    if (isUnheardOf(job)) return;
     this.#events.record("renamed", { ...job, name }, { from: job.name });
   }
 

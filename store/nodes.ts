@@ -29,7 +29,9 @@ export class Nodes {
   }
 
   set(ino: number, { mode, uid, gid }: NodeAttributes): void {
-    this.#db.transaction(() => this.#put.run({ ino, mode, uid, gid }));
-    this.#known.set(ino, { mode, uid, gid });
+    this.#db.transaction(() => {
+      this.#put.run({ ino, mode, uid, gid });
+      this.#db.afterCommit(() => this.#known.set(ino, { mode, uid, gid }));
+    });
   }
 }

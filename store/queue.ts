@@ -65,7 +65,8 @@ export class Queue {
       "UPDATE job SET priority = ?, ctime_s = ?, ctime_ns = ? WHERE id = ? AND state = 'pending'",
     );
     this.#oldest = db.prepare(
-      "SELECT min(seq) AS seq FROM job WHERE state = 'pending' AND seq IS NOT NULL",
+      `SELECT min(seq) AS seq FROM job
+       WHERE state = 'pending' AND seq IS NOT NULL AND phase <> 'open'`,
     );
     this.#openCount = db.prepare("SELECT count(*) AS n FROM job WHERE phase = 'open'");
     this.#reserve = db.prepare("UPDATE counter SET value = ? WHERE name = 'seq'");
