@@ -20,6 +20,7 @@ const PROLOGUE = `
 #define FUSE_USE_VERSION 35
 #include <errno.h>
 #include <fuse_lowlevel.h>
+#include <linux/fuse.h>
 #include <poll.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -248,6 +249,33 @@ Deno.test("POLLFD is struct pollfd", async () => {
     { c: "sizeof(struct pollfd)", value: size },
     { c: "POLLIN", value: POLLIN },
     ...offsets("struct pollfd", members, []),
+  ]);
+});
+
+Deno.test("NOTIFICATION is struct fuse_out_header with a code in the place of the error", async () => {
+  const type = "struct fuse_out_header";
+  const { size, length, code, incrementEpoch } = abi.NOTIFICATION;
+  await compare([
+    { c: `sizeof(${type})`, value: size },
+    { c: `offsetof(${type}, len)`, value: length },
+    { c: `SIZE(${type}, len)`, value: 4 },
+    { c: `offsetof(${type}, error)`, value: code },
+    { c: `SIZE(${type}, error)`, value: 4 },
+    // Zero in what a notification sends: nothing has asked for it.
+    { c: `offsetof(${type}, unique) + SIZE(${type}, unique)`, value: size },
+    {
+      c: "FUSE_NOTIFY_INC_EPOCH",
+      value: incrementEpoch,
+      // A name of an enum, which the preprocessor does not see: it came with this version.
+      when: "FUSE_KERNEL_VERSION > 7 || FUSE_KERNEL_MINOR_VERSION >= 44",
+    },
+    // Older headers: the number was free, so nothing else is done by a kernel that does not know it.
+    {
+      c: "FUSE_NOTIFY_CODE_MAX",
+      value: incrementEpoch,
+      relation: "at most",
+      when: "FUSE_KERNEL_VERSION == 7 && FUSE_KERNEL_MINOR_VERSION < 44",
+    },
   ]);
 });
 

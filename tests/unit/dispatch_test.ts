@@ -56,6 +56,7 @@ const SIGNATURES = {
 function recorder(act: (reply: Reply) => void | Promise<void>) {
   const calls: Call[] = [];
   const logged: string[] = [];
+  const timed: [string, number][] = [];
   const operations = new Proxy({} as Operations, {
     get: (_target, name: string) => {
       if (name === "errnoOf") {
@@ -64,7 +65,9 @@ function recorder(act: (reply: Reply) => void | Promise<void>) {
           return ENOENT;
         };
       }
-      if (name === "answered") return () => {};
+      if (name === "answered") {
+        return (operation: string, ms: number) => void timed.push([operation, ms]);
+      }
       if (name === "forgotten") return (operation: string) => void logged.push(operation);
       return (reply: Reply, ...args: unknown[]) => {
         calls.push([name, ...args.map((arg) => arg instanceof Uint8Array ? arg.slice() : arg)]);
@@ -72,7 +75,7 @@ function recorder(act: (reply: Reply) => void | Promise<void>) {
       };
     },
   });
-  return { calls, logged, operations };
+  return { calls, logged, timed, operations };
 }
 
 /** A dispatcher without libfuse. `answers` is what libfuse would have sent. */
@@ -81,15 +84,22 @@ class Bench {
   readonly dispatcher: Dispatcher;
   readonly calls: Call[];
   readonly logged: string[];
+  /** Of each answered request: the operation and the ms that it took. */
+  readonly timed: [string, number][];
 
   constructor(act: (reply: Reply) => void | Promise<void> = (reply) => reply.ok()) {
-    const { calls, logged, operations } = recorder(act);
+    const { calls, logged, timed, operations } = recorder(act);
     this.calls = calls;
+    this.timed = timed;
     this.logged = logged;
     const lib = {
       fuse_reply_err: (req: Deno.PointerValue, errno: number) => {
         assert.equal(Deno.UnsafePointer.value(req), 0x1234n);
         this.answers.push(`error ${errno}`);
+        return 0;
+      },
+      fuse_reply_poll: (_req: Deno.PointerValue, revents: number) => {
+        this.answers.push(`poll ${revents}`);
         return 0;
       },
       fuse_reply_none: () => void this.answers.push("none"),
@@ -166,6 +176,7 @@ const DECODED: readonly [Slot, Argument[], Call][] = [
   ["getxattr", [7n, X, 100n], ["getxattr", 7, "x", 100]],
   ["listxattr", [7n, 0n], ["listxattr", 7, 0]],
   ["removexattr", [7n, X], ["removexattr", 7, "x"]],
+  ["poll", [10n, fileInfo(FH), null], ["poll", 10, FH, null]],
 ];
 
 DECODED.forEach(([slot, args, call], i) => {
@@ -193,6 +204,51 @@ benchTest("forget is answered with none", (bench) => {
 benchTest("releasedir is answered", (bench) => {
   bench.call("releasedir", 2n, fileInfo(0));
   assert.deepEqual(bench.answers, ["error 0"]);
+});
+
+const HANDLE = { notify: () => {}, drop: () => {} };
+
+benchTest("poll with a handle is decoded, and the session makes of it what is told", (bench) => {
+  const addresses: bigint[] = [];
+  bench.dispatcher.pollHandle = (pointer) => {
+    addresses.push(BigInt(Deno.UnsafePointer.value(pointer)));
+    return HANDLE;
+  };
+  // What libfuse gives is only passed on: any address will do.
+  const native = new Uint8Array(8);
+  bench.call("poll", 10n, fileInfo(FH), native);
+  assert.deepEqual(addresses, [BigInt(Deno.UnsafePointer.value(Deno.UnsafePointer.of(native)))]);
+  assert.deepEqual(bench.calls, [["poll", 10, FH, HANDLE]]);
+});
+
+benchTest("poll makes a handle only where libfuse gives one", (bench) => {
+  let made = 0;
+  bench.dispatcher.pollHandle = () => (made++, HANDLE);
+  bench.call("poll", 10n, fileInfo(FH), null);
+  assert.equal(made, 0);
+});
+
+benchTest("poll is answered with what is ready", (bench) => {
+  bench.call("poll", 10n, fileInfo(FH), null);
+  assert.deepEqual(bench.answers, ["poll 65"]);
+}, (reply) => reply.poll(0x41));
+
+benchTest("what is answered is told, with the operation and a time", async (bench) => {
+  bench.call("opendir", 2n, fileInfo(0));
+  bench.call("readdirplus", 2n, 4096n, 0n, fileInfo(0));
+  bench.call("statfs", 1n);
+  await bench.dispatcher.answered();
+  assert.deepEqual(bench.timed.map(([operation]) => operation), [
+    ...["opendir", "readdirplus", "statfs"],
+  ]);
+  for (const [, ms] of bench.timed) assert.ok(ms >= 0 && ms < 60_000);
+}, (reply) => Promise.resolve().then(() => reply.ok()));
+
+benchTest("a request that fails was answered too", (bench) => {
+  bench.call("statfs", 1n);
+  assert.deepEqual(bench.timed.map(([operation]) => operation), ["statfs"]);
+}, () => {
+  throw new Error("no");
 });
 
 const NAMES: readonly [string, number[], string | null][] = [

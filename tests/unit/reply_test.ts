@@ -22,6 +22,7 @@ const USES: Readonly<Record<string, (reply: Reply) => void>> = {
   written: (reply) => reply.written(1),
   data: (reply) => reply.data(new Uint8Array(1)),
   statfs: (reply) => reply.statfs(STATFS),
+  poll: (reply) => reply.poll(0x41),
   "xattr with its size": (reply) => reply.xattr(new Uint8Array(1), 0, 34),
   "xattr with its value": (reply) => reply.xattr(new Uint8Array(1), 1, 34),
   "xattr that is too small": (reply) => reply.xattr(new Uint8Array(2), 1, 34),
@@ -49,6 +50,18 @@ Deno.test("Reply is not used up by caller and directory()", () => {
   reply.directory(100, true);
   assert.equal(reply.used, false);
   assert.deepEqual(sink.answers, []);
+});
+
+Deno.test("an interrupt is listened to until the answer, and no longer", () => {
+  const sink = new RecorderSink();
+  const reply = new Reply(sink);
+  let interrupts = 0;
+  reply.onInterrupt(() => interrupts++);
+  assert.equal(reply.used, false);
+  sink.interrupt!();
+  assert.equal(interrupts, 1);
+  reply.error(4);
+  assert.equal(sink.interrupt, null);
 });
 
 Deno.test("open() and create() say when the caller was interrupted", () => {
