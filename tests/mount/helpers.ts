@@ -19,10 +19,10 @@ export async function fileSize(path: string): Promise<number> {
   return (await Deno.stat(path)).size;
 }
 
-/** `tail -f` of a file from its beginning. */
-export function follow(path: string) {
+/** `tail -f` of a file from its beginning, or `tail -F` of what is under its name. */
+export function follow(path: string, how: "-f" | "-F" = "-f") {
   const child = new Deno.Command("tail", {
-    args: ["-n", "+1", "-s", "0.05", "-f", path],
+    args: ["-n", "+1", "-s", "0.05", how, path],
     stdin: "null",
     stdout: "piped",
     stderr: "null",
