@@ -139,6 +139,15 @@ cacheTest("listings with attributes let the kernel keep what look-ups do", (f) =
   }
 });
 
+cacheTest("where names may be taken over, listings let the kernel keep none", (f) => {
+  // A listing is dated when the kernel takes it in: a name that is taken back in between would stay.
+  f.store.settings.apply({ replace_finished: true });
+  f.ended("x");
+  const [listed] = f.readdir(complete, 2, 4096, true);
+  assert.deepEqual([listed!.entry.entryTimeoutSec, listed!.entry.attrTimeoutSec], [0, DAY]);
+  assert.deepEqual(f.entrySec(complete, "x"), [DAY, DAY], "a look-up is dated before it");
+});
+
 cacheTest("a log that somebody follows since it was live may not be kept until its close", (f) => {
   const claim = f.running("x");
   const ino = logIno(claim.job.id);
