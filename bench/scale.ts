@@ -1,19 +1,26 @@
 /**
  * What a million finished jobs cost: the same operations on a daemon with them and on one with an empty queue, in turns,
- * so that both meet the same noise. Prints medians and their ratios, and writes them as JSON to the file that is named as
- * the first argument (default: dist/bench-scale.json). README.md explains the rows.
+ * each of them first every second time, so that both meet the same noise. Prints medians and their ratios, and writes
+ * them as JSON to the file that is named as the first argument (default: dist/bench-scale.json). README.md explains the
+ * rows.
  */
 import { finishedName, makeFinishedJobs } from "../tests/mount/finished_jobs.ts";
 import { Qj } from "../tests/mount/qj.ts";
 
 const JOBS = Number(Deno.env.get("QJ_BENCH_JOBS") ?? 1_000_000);
-const ROUNDS = 5;
+const STARTS = 5;
+const ROUNDS = 9;
 /** Files of one round, for each operation. */
-const FILES = 300;
+const FILES = 500;
 const KIB = 1024;
+
+/** From one finished job to the next that is looked at: a prime, so that none comes twice. */
+const STRIDE = 7919;
 
 interface Side {
   readonly qj: Qj;
+  /** How many finished jobs it has. */
+  readonly jobs: number;
   readonly times: Map<string, number[]>;
 }
 
@@ -38,12 +45,24 @@ function exists(path: string): boolean {
   }
 }
 
-function round(side: Side): void {
+/** Names are new in each round, so that the kernel has none of them from the last one. */
+function round(side: Side, number: number): void {
   const { qj } = side;
-  const pending = (i: number, kind: string) => qj.path("pending", `${kind}${i}`);
+  const pending = (i: number, kind: string) => qj.path("pending", `${kind}${number}-${i}`);
+  // All over the finished jobs, or where there are none the waiting ones again.
+  const found = (i: number) =>
+    side.jobs === 0 ? pending(i, "a") : qj.path(
+      "complete",
+      finishedName(1 + 2 * (((number * FILES + i) * STRIDE) % (side.jobs / 2))),
+    );
   timed(side, "create, write, close (µs)", (i) => Deno.writeTextFileSync(pending(i, "a"), "true"));
-  timed(side, "stat of a pending job (µs)", (i) => void exists(pending(i, "a")));
-  timed(side, "stat of a missing name (µs)", (i) => void exists(qj.path("complete", `none${i}`)));
+  timed(side, "stat of a pending job (µs)", (i) => void Deno.lstatSync(pending(i, "a")));
+  timed(side, "stat of a finished job (µs)", (i) => void Deno.lstatSync(found(i)));
+  timed(
+    side,
+    "stat of a missing name (µs)",
+    (i) => void exists(qj.path("complete", `${number}-${i}`)),
+  );
   timed(side, "rename in pending (µs)", (i) => Deno.renameSync(pending(i, "a"), pending(i, "b")));
   timed(side, "unlink (µs)", (i) => Deno.removeSync(pending(i, "b")));
 }
@@ -73,15 +92,21 @@ try {
   const settings = { paused: true };
   await using full = await Qj.start({ folder, settings });
   await using empty = await Qj.start({ settings });
-  const sides: readonly Side[] = [full, empty].map((qj) => ({ qj, times: new Map() }));
-  for (let i = 0; i < ROUNDS; i++) {
-    for (const side of sides) await restart(side);
-    for (const side of sides) round(side);
+  const sides: readonly Side[] = [
+    { qj: full, jobs: JOBS, times: new Map() },
+    { qj: empty, jobs: 0, times: new Map() },
+  ];
+  const inTurns = (i: number) => i % 2 === 0 ? sides : sides.toReversed();
+  for (let i = 0; i < STARTS; i++) for (const side of inTurns(i)) await restart(side);
+  // The first round warms up what has just been started.
+  for (const side of sides) round({ ...side, times: new Map() }, 0);
+  for (let i = 1; i <= ROUNDS; i++) for (const side of inTurns(i)) round(side, i);
+  for (const side of sides) {
+    const from = performance.now();
+    const { stdout } = await side.qj.sh("ls -f complete | wc -l");
+    if (Number(stdout) !== side.jobs / 2 + 2) throw new Error(`wrong listing: ${stdout}`);
+    note(side, "ls -f complete (ms)", performance.now() - from);
   }
-  const { stdout } = await full.sh("ls -f complete | wc -l");
-  if (Number(stdout) !== Math.ceil(JOBS / 2) + 2) throw new Error(`wrong listing: ${stdout}`);
-  const shown = JOBS === 0 || exists(full.path("complete", finishedName(1)));
-  if (!shown) throw new Error("the first job is not there");
   for (const side of sides) {
     note(side, "peak memory (MiB)", memoryMib(side.qj.pid, "VmHWM"));
     note(side, "resident memory (MiB)", memoryMib(side.qj.pid, "VmRSS"));
