@@ -174,8 +174,8 @@ fi
 
 child=
 clean() {
-  # With its parent the namespace's first process dies, and with that one all others and the mounts.
-  if [ -n "$child" ] && kill "$child" 2>/dev/null; then wait "$child" || :; fi
+  # With its parent, which puts SIGTERM off, the namespace's first process dies, with that all others and the mounts.
+  if [ -n "$child" ] && kill -KILL "$child" 2>/dev/null; then wait "$child" || :; fi
   rm -rf --one-file-system "$work"
 }
 kept=
