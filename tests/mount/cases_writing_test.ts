@@ -1,5 +1,6 @@
 /** Cases of writing: in small and in huge pieces, odd bytes, odd system calls, ordinary programs. */
 import assert from "node:assert/strict";
+import { constants } from "node:fs";
 import { assertSound, peakMb, python, shows } from "./cases.ts";
 import { mkfifo } from "./helpers.ts";
 import { exists, Qj } from "./qj.ts";
@@ -336,7 +337,7 @@ Deno.test("W6: other ways to write work or say that they do not, and what fsync 
     [6, 2, "ECho v", null, 4],
   ]);
 
-  // Synced by the descriptor that wrote, by one that did not, and by path; kept open until the daemon is dead.
+  // Synced by the descriptor that wrote, by one that did not, or by each write (O_SYNC); kept open until the daemon is dead.
   const synced = await python(
     qj,
     `
@@ -348,6 +349,9 @@ Deno.test("W6: other ways to write work or say that they do not, and what fsync 
     fds.append(os.open("pending/.emptied", os.O_RDWR | os.O_CREAT))
     os.write(fds[3], b"echo old"), os.fsync(fds[3]), os.ftruncate(fds[3], 0)
     answer += [tried(os.fsync, fds[3])]
+    for flag in [os.O_SYNC, os.O_DSYNC]:
+        fds.append(os.open("pending/.flag%d" % flag, os.O_WRONLY | os.O_CREAT | flag))
+        os.write(fds[-1], b"echo "), os.write(fds[-1], b"written")
     answer += [tried(os.kill, args, 9)]`,
     { args: qj.pid },
   );
@@ -361,6 +365,9 @@ Deno.test("W6: other ways to write work or say that they do not, and what fsync 
     ], [".emptied", ""]] as const
   ) {
     assert.equal(await Deno.readTextFile(qj.path("pending", name)), text, name);
+  }
+  for (const flag of [constants.O_SYNC, constants.O_DSYNC]) {
+    assert.equal(await Deno.readTextFile(qj.path("pending", `.flag${flag}`)), "echo written");
   }
   await assertSound(qj);
 });
