@@ -4,7 +4,7 @@
  * what happens whenever it runs again.
  */
 import { mkfifo } from "../mount/helpers.ts";
-import { type Bytes, fromHex } from "./bytes.ts";
+import { type Bytes, fromHex, quoted } from "./bytes.ts";
 import type { HeldJob, Job } from "./model.ts";
 import { sectionEnd, sectionHead } from "./running.ts";
 import type { World } from "./world.ts";
@@ -24,7 +24,7 @@ export async function hold(world: World, job: Job, number: number): Promise<void
   const log = job.log + sectionHead(job) + PRINTED;
   await world.configure({ paused: false });
   await world.until(
-    `${job.name} begins`,
+    `${quoted(job.name)} begins`,
     async () => fromHex((await world.look("cat", world.path("active", job.name))).gave) === log,
   );
   await world.configure({ paused: true });
@@ -39,7 +39,7 @@ export async function letGo(world: World, held: HeldJob): Promise<void> {
   await Deno.writeTextFile(gate, "\n");
   const path = world.path("complete", job.name);
   await world.until(
-    `${job.name} ends`,
+    `${quoted(job.name)} ends`,
     async () => (await world.look("stat", path)).error === null,
   );
   await over(world, held);

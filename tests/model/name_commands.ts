@@ -99,6 +99,11 @@ export const submit = fc.tuple(client, name, text).map(([client, name, text]) =>
   )
 );
 
+function valueText(value: unknown): string {
+  if (value === null) return "";
+  return JSON.stringify(value, (_key, part) => typeof part === "bigint" ? `${part}` : part);
+}
+
 /** A command that goes to one place. */
 function at<T>(
   call: string,
@@ -111,7 +116,7 @@ function at<T>(
 ): fc.Arbitrary<Step> {
   return fc.tuple(client, place, values).map(([client, place, value]) =>
     new Step(
-      `${call} ${shown(place)} ${fc.stringify(value)}`,
+      `${call} ${shown(place)} ${valueText(value)}`,
       (world) => act(world, { client, ...resolve(world.model, place) }, value),
     )
   );
@@ -157,17 +162,38 @@ const renameFlags = fc.constantFrom(0, 0, 0, 0, 0, 0, 0, RENAME_NOREPLACE, RENAM
 
 /** Half of them keep the name. */
 const target = fc.record({
-  to: directory,
+  to: fc.oneof(
+    { weight: 3, arbitrary: fc.constantFrom<Directory[]>("pending", "failed") },
+    { weight: 1, arbitrary: directory },
+  ),
   newName: fc.option(name, { freq: 1 }),
   flags: renameFlags,
 });
 
+async function renameOnce(
+  world: World,
+  client: number,
+  [from, name]: readonly [Directory, Bytes],
+  [to, newName]: readonly [Directory, Bytes],
+  flags: number,
+): Promise<void> {
+  const paths = [world.path(from, name), world.path(to, newName)] as const;
+  const answer = await world.call(client, "rename", ...paths, flags);
+  world.expect(answer, (model) => model.rename(from, name, to, newName, flags));
+}
+
 export const rename = at("rename", target, async (world, { client, directory, name }, target) => {
   const { to, flags } = target;
-  const newName = target.newName ?? name;
-  const paths = [world.path(directory, name), world.path(to, newName)] as const;
-  const answer = await world.call(client, "rename", ...paths, flags);
-  world.expect(answer, (model) => model.rename(directory, name, to, newName, flags));
+  await renameOnce(world, client, [directory, name], [to, target.newName ?? name], flags);
+});
+
+/** Parked and taken back, or run again: what a job had in pending before does not count any more. */
+export const retry = at("retry", nothing, async (world, { client, directory, name }) => {
+  if (directory === "pending") {
+    await renameOnce(world, client, ["pending", name], ["failed", name], 0);
+  }
+  const from = directory === "pending" ? "failed" : directory;
+  await renameOnce(world, client, [from, name], ["pending", name], 0);
 });
 
 /** As the clients take it: seconds and nanoseconds, of which -1 means now. */

@@ -143,7 +143,7 @@ export class World implements AsyncDisposable {
   }
 
   async #compareJob(job: Job): Promise<void> {
-    const what = `${job.directory}/${job.name}`;
+    const what = `${job.directory}/${quoted(job.name)}`;
     const path = this.path(job.directory!, job.name);
     const answer = await this.look("stat", path);
     assert.equal(answer.error, null, `stat ${what}`);
@@ -156,7 +156,7 @@ export class World implements AsyncDisposable {
   }
 
   compareStat(job: Job, file: "script" | "log", stat: FileStat): void {
-    const what = `${file} of ${job.directory}/${job.name}`;
+    const what = `${file} of ${job.directory ?? "forgotten"}/${quoted(job.name)}`;
     const { mode, nlink, size } = stat;
     assert.deepEqual({ mode, nlink, size }, {
       mode: job.mode,
@@ -181,7 +181,7 @@ export class World implements AsyncDisposable {
 
   async #reject(job: Job): Promise<void> {
     const log = fromHex((await this.look("cat", this.path("failed", job.name))).gave);
-    assert(isRejection(job.log, log), `log of ${job.name}: ${JSON.stringify(log)}`);
+    assert(isRejection(job.log, log), `log of ${quoted(job.name)}: ${JSON.stringify(log)}`);
     job.log = log;
     this.applySince();
     this.model.move(job, "failed");
@@ -194,7 +194,7 @@ export class World implements AsyncDisposable {
   async #arrives(job: Job, directory: Directory): Promise<void> {
     const path = this.path(directory, job.name);
     await this.until(
-      `${job.name} comes into ${directory}`,
+      `${quoted(job.name)} comes into ${directory}`,
       async () => (await this.look("stat", path)).error === null,
     );
   }
