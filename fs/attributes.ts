@@ -122,9 +122,9 @@ export class Attributes {
 
   /** `jobs`: a link for each directory in it. */
   ofJobs(): Attr {
-    const { jobs } = this.#store;
+    const { directories } = this.#store;
     const mode = S_IFDIR | DIRECTORY_MODE;
-    return this.fixed(JOBS_INO, mode, 0, jobs.changedAtMs(), 2 + jobs.count);
+    return this.fixed(JOBS_INO, mode, 0, directories.newestChangeMs, 2 + directories.count);
   }
 
   ofRoot(): Attr {
@@ -132,7 +132,7 @@ export class Attributes {
   }
 
   ofDirectory(state: ListedState): Attr {
-    const changedMs = this.#store.jobs.changedAtMs(state);
+    const changedMs = this.#store.directories.changedAtMs(state);
     return this.fixed(DIRECTORY_INO[state], S_IFDIR | DIRECTORY_MODE, 0, changedMs, 2);
   }
 

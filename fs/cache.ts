@@ -40,7 +40,7 @@ export class Cache {
   constructor(store: Store, logs: Logs) {
     this.#store = store;
     this.#logs = logs;
-    store.jobs.onDirectoryChange((states) => {
+    store.directories.onChange((states) => {
       this.#directoryChanged(JOBS_INO);
       for (const state of states) this.#directoryChanged(DIRECTORY_INO[state]);
     });
@@ -75,7 +75,7 @@ export class Cache {
     return this.#kernel !== null && isFinished(job) && this.#logs.isSettled(job) ? LONG_SEC : 0;
   }
 
-  /** Of a directory that changes only by {@linkcode Jobs.directoryChanged} and by requests. */
+  /** Of a directory that changes only by moves and renames of jobs and by requests. */
   directoryAttrSec(ino: number): number {
     if (this.#kernel === null) return 0;
     this.#keptDirectories.add(ino);

@@ -34,7 +34,7 @@ import { Metrics } from "./metrics.ts";
 import { MetricsFile } from "./metrics_file.ts";
 import { lookupName, newName } from "./names.ts";
 import { NewIdFile } from "./new_id_file.ts";
-import { mayForget, rename } from "./rename.ts";
+import { carryOut, mayForget, planRename, type RenamePlan } from "./rename.ts";
 import { Scripts } from "./scripts.ts";
 import { newMode, newTimes, setJobAttributes } from "./set_attributes.ts";
 import { SignalFile } from "./signal_file.ts";
@@ -148,11 +148,6 @@ export class FileSystem implements Operations {
     this.#wait.close();
   }
 
-  /** The state file is about to be closed: nothing will touch it later. */
-  abandon(): void {
-    this.#linger.abandon();
-  }
-
   /** At the end, when no request can come any more: commits and closes what clients still had open. */
   close(): void {
     this.endWaiting();
@@ -226,23 +221,27 @@ export class FileSystem implements Operations {
     const to = stateOfDirectory(newParent);
     if (from === undefined || to === undefined) throw new FsError("EPERM");
     if (from === "pending" || to === "pending") this.#access.requireOwner(reply.caller);
-    const name = lookupName(rawName);
-    const newJobName = newName(rawNewName);
-    const moved = from === to ? undefined : this.#store.jobs.byName(name);
-    const replaced = this.#store.jobs.byName(newJobName);
-    const request = { from, name, to, newName: newJobName, flags };
-    if (from !== "pending" || to !== "pending" || replaced === undefined) {
-      rename(this.#store, request);
-    } else this.#linger.keep(replaced.id, () => rename(this.#store, request));
-    if (from !== "pending" && to === "pending") this.#scripts.requeued(newJobName);
-    for (const job of [moved, replaced]) if (job !== undefined) this.#cache.forgetName(job);
+    const request = { from, name: lookupName(rawName), to, newName: newName(rawNewName), flags };
+    const plan = planRename(this.#store, request);
+    if (plan !== null) this.#carryOut(plan);
     reply.ok();
+  }
+
+  #carryOut(plan: RenamePlan): void {
+    const { job, replaced, to } = plan;
+    this.#linger.keep(replaced, () => carryOut(this.#store, plan));
+    if (to !== job.state) {
+      if (to === "pending") this.#scripts.requeued(job.id);
+      this.#cache.forgetName(job);
+    }
+    if (replaced !== undefined) this.#cache.forgetName(replaced);
   }
 
   // Attributes -------------------------------------------------------------------------------------------------
 
   getattr(reply: Reply, ino: number): void {
-    reply.attr(this.#tree.attr(ino), this.#tree.attrSec(ino));
+    const { attr, attrTimeoutSec } = this.#tree.stat(ino);
+    reply.attr(attr, attrTimeoutSec);
   }
 
   setattr(reply: Reply, ino: number, change: AttrChange, fh: number | undefined): void {
@@ -276,7 +275,7 @@ export class FileSystem implements Operations {
       this.#handles.get(fh).truncate?.(change.size);
     }
     if (change.mode !== undefined || change.uid !== undefined || change.gid !== undefined) {
-      const now = this.#tree.attr(ino);
+      const now = this.#tree.stat(ino).attr;
       this.#store.nodes.set(ino, {
         mode: newMode(now.mode, change, caller),
         uid: change.uid ?? now.uid,

@@ -2,7 +2,7 @@
  * Scripts that were just replaced by a rename stay for a moment: another process may be between looking the name up and
  * opening it. The kernel tries again after ESTALE, but only once, and the name may be replaced a second time meanwhile.
  */
-import type { JobId } from "../store/job.ts";
+import type { Job, JobId } from "../store/job.ts";
 import type { Store } from "../store/store.ts";
 
 const LINGER_MS = 1000;
@@ -15,15 +15,17 @@ export class Linger {
     this.#store = store;
   }
 
-  /** Does what may remove a job; if it has, what is left of it stays for a while. */
-  keep(job: JobId, remove: () => void): void {
-    this.#store.jobs.retain(job);
+  /** Does what replaces a job, if there is one; what is left of that stays for a while. */
+  keep(replaced: Job | undefined, replace: () => void): void {
+    if (replaced === undefined) return replace();
+    this.#store.jobs.retain(replaced.id);
     try {
-      remove();
-    } finally {
-      if (this.#store.jobs.byId(job)?.state === "removed") this.#dropLater(job);
-      else this.#store.jobs.drop(job);
+      replace();
+    } catch (error) {
+      this.#store.jobs.drop(replaced.id);
+      throw error;
     }
+    this.#dropLater(replaced.id);
   }
 
   #dropLater(job: JobId): void {
@@ -37,13 +39,10 @@ export class Linger {
 
   /** At the end of the daemon: all go now. */
   close(): void {
-    for (const job of this.#timers.values()) this.#store.jobs.drop(job);
-    this.abandon();
-  }
-
-  /** What has not gone yet goes when the next daemon starts. */
-  abandon(): void {
-    for (const timer of this.#timers.keys()) clearTimeout(timer);
+    for (const [timer, job] of this.#timers) {
+      clearTimeout(timer);
+      this.#store.jobs.drop(job);
+    }
     this.#timers.clear();
   }
 }

@@ -100,9 +100,9 @@ export class Metrics {
   }
 
   #depths(): string[] {
-    const { jobs, queue } = this.#store;
-    const left = new Map(LISTED_STATES.map((state) => [state, jobs.countOf(state)]));
-    left.set("pending", jobs.countOf("pending") - queue.openCount);
+    const { directories, jobs, queue } = this.#store;
+    const left = new Map(LISTED_STATES.map((state) => [state, directories.countOf(state)]));
+    left.set("pending", directories.countOf("pending") - queue.openCount);
     const named = jobs.countsByQueue().map(({ state, queue, n }) => {
       left.set(state, left.get(state)! - n);
       return sample("qj_jobs", { state, queue }, n);

@@ -14,31 +14,43 @@ export interface RenameRequest {
   readonly flags: number;
 }
 
-/** Throws ENOENT, EEXIST, EPERM or EINVAL, or does all of it. */
-export function rename(store: Store, request: RenameRequest): void {
+/** What a rename will do. */
+export interface RenamePlan {
+  readonly job: Job;
+  readonly to: ListedState;
+  readonly newName: string;
+  /** The job whose name it takes. */
+  readonly replaced: Job | undefined;
+}
+
+/** Null: there is nothing to do. Throws ENOENT, EEXIST, EPERM or EINVAL. */
+export function planRename(store: Store, request: RenameRequest): RenamePlan | null {
   const { from, name, to, newName, flags } = request;
   if ((flags & ~RENAME_NOREPLACE) !== 0) throw new FsError("EINVAL");
   const job = store.jobs.byName(name);
   if (job?.state !== from) throw new FsError("ENOENT");
   checkMove(job, from, to);
   const target = store.jobs.byName(newName);
-  if (target?.id === job.id) {
-    if (from === to) {
-      // POSIX: the same file, nothing happens; RENAME_NOREPLACE finds the name in use.
-      if (flags & RENAME_NOREPLACE) throw new FsError("EEXIST");
-      return;
-    }
-  } else if (target !== undefined && !mayReplace(store, request, target)) {
-    throw new FsError("EEXIST");
+  if (target === undefined) return { job, to, newName, replaced: undefined };
+  if (target.id !== job.id) {
+    if (!mayReplace(store, request, target)) throw new FsError("EEXIST");
+    return { job, to, newName, replaced: target };
   }
-  const replaced = target?.id === job.id ? undefined : target;
-  if (to === "pending") {
-    if (from === "pending") store.moves.renamePending(job, newName, replaced);
-    else store.moves.requeue(job, newName);
-  } else if (from === to) {
-    store.moves.renameFinished(job, newName);
+  if (from !== to) return { job, to, newName, replaced: undefined };
+  // POSIX: the same file, nothing happens; RENAME_NOREPLACE finds the name in use.
+  if (flags & RENAME_NOREPLACE) throw new FsError("EEXIST");
+  return null;
+}
+
+/** Does all that was planned, or nothing and throws. */
+export function carryOut({ moves }: Store, { job, to, newName, replaced }: RenamePlan): void {
+  if (to === job.state) {
+    if (to === "pending") moves.renamePending(job, newName, replaced);
+    else moves.renameFinished(job, newName);
+  } else if (to === "pending") {
+    moves.requeue(job, newName);
   } else {
-    store.moves.park(job, newName);
+    moves.park(job, newName);
   }
 }
 

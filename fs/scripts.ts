@@ -64,10 +64,10 @@ export class Scripts {
     if (open !== undefined) open.mtime = mtime;
   }
 
-  /** The job of this name was moved back to pending, which its mtime shows: so does what is not committed yet. */
-  requeued(name: string): void {
-    const job = this.#store.jobs.byName(name);
-    if (job !== undefined) this.setMtime(job.id, { sec: job.mtimeSec, nsec: job.mtimeNsec });
+  /** The job was moved back to pending, which its mtime shows: so does what is not committed yet. */
+  requeued(id: JobId): void {
+    const job = this.#open.has(id) ? this.#store.jobs.byId(id) : undefined;
+    if (job !== undefined) this.setMtime(id, { sec: job.mtimeSec, nsec: job.mtimeNsec });
   }
 
   /** Throws ESTALE when it is for writing and the job has left `pending/`: the kernel then looks the name up again. */

@@ -21,7 +21,7 @@ export class StoreRoom {
       this.#asked = { at: now, stat: this.#ask() };
     }
     const stat = await this.#asked.stat;
-    return { ...stat, files: stat.ffree + this.#store.jobs.count };
+    return { ...stat, files: stat.ffree + this.#store.directories.count };
   }
 
   async #ask(): Promise<FileSystemStat> {

@@ -2,7 +2,7 @@
 import type { Attr, Entry } from "../ffi/operations.ts";
 import type { Attempt } from "../store/history.ts";
 import type { Job, ListedState } from "../store/job.ts";
-import type { JobName } from "../store/jobs.ts";
+import type { JobName } from "../store/listing.ts";
 import type { Store } from "../store/store.ts";
 import { type Attributes, S_IFDIR, S_IFREG } from "./attributes.ts";
 import { type Cache, fixedEntry, fleetingEntry, ROOT_ATTR_SEC } from "./cache.ts";
@@ -47,13 +47,18 @@ export interface JobPart {
 
 export class Tree {
   readonly #parts: TreeParts;
-  readonly #root: Directory;
-  readonly #jobs: Directory;
+  /** Those that are always there, by inode number. */
+  readonly #fixed: ReadonlyMap<number, Directory>;
 
   constructor(parts: TreeParts) {
     this.#parts = parts;
-    this.#root = this.#makeRoot();
-    this.#jobs = this.#makeJobs();
+    this.#fixed = new Map([
+      [ROOT_INO, this.#root()],
+      [JOBS_INO, this.#jobs()],
+      ...STATES.map((state) =>
+        [DIRECTORY_INO[state], this.#stateDirectory(state)] as [number, Directory]
+      ),
+    ]);
   }
 
   file(ino: number): VirtualFile | undefined {
@@ -92,10 +97,8 @@ export class Tree {
 
   /** Throws ENOTDIR, ESTALE. */
   directory(ino: number): Directory {
-    if (ino === ROOT_INO) return this.#root;
-    if (ino === JOBS_INO) return this.#jobs;
-    const state = stateOfDirectory(ino);
-    if (state !== undefined) return this.#stateDirectory(state);
+    const fixed = this.#fixed.get(ino);
+    if (fixed !== undefined) return fixed;
     if (this.file(ino) !== undefined) throw new FsError("ENOTDIR");
     const { job, node } = this.jobPart(ino);
     if (node === "directory") return this.#jobDirectory(job);
@@ -103,25 +106,19 @@ export class Tree {
     throw new FsError("ENOTDIR");
   }
 
-  attr(ino: number): Attr {
+  /** What stat shows of a node, and for how many seconds the kernel may keep it. */
+  stat(ino: number): { readonly attr: Attr; readonly attrTimeoutSec: number } {
+    const { cache } = this.#parts;
     const file = this.file(ino);
-    if (file !== undefined) return this.#fileAttr(file);
-    if (ino === ROOT_INO || ino === JOBS_INO || stateOfDirectory(ino) !== undefined) {
-      return this.directory(ino).attr();
+    if (file !== undefined) return { attr: this.#fileAttr(file), attrTimeoutSec: 0 };
+    const fixed = this.#fixed.get(ino);
+    if (fixed !== undefined) {
+      const attrTimeoutSec = ino === ROOT_INO ? ROOT_ATTR_SEC : cache.directoryAttrSec(ino);
+      return { attr: fixed.attr(), attrTimeoutSec };
     }
-    return this.#jobPartAttr(this.jobPart(ino, true));
-  }
-
-  /** For how many seconds the kernel may keep what {@linkcode Tree.attr} says. */
-  attrSec(ino: number): number {
-    if (ino === ROOT_INO) return ROOT_ATTR_SEC;
-    if (ino === JOBS_INO || stateOfDirectory(ino) !== undefined) {
-      return this.#parts.cache.directoryAttrSec(ino);
-    }
-    const found = jobNode(ino);
-    if (found?.node !== "log") return 0;
-    const job = this.#parts.store.jobs.byId(found.id);
-    return job === undefined ? 0 : this.#parts.cache.logAttrSec(job);
+    const part = this.jobPart(ino, true);
+    const attrTimeoutSec = part.node === "log" ? cache.logAttrSec(part.job) : 0;
+    return { attr: this.#jobPartAttr(part), attrTimeoutSec };
   }
 
   #jobPartAttr({ job, node, attempt }: JobPart): Attr {
@@ -140,7 +137,7 @@ export class Tree {
     );
   }
 
-  #makeRoot(): Directory {
+  #root(): Directory {
     const { attributes } = this.#parts;
     const nodes: ReadonlyMap<string, () => Attr> = new Map([
       ...STATES.map((state) => [state, () => attributes.ofDirectory(state)] as const),
@@ -162,14 +159,14 @@ export class Tree {
         return cache.jobEntry(job, attributes.ofJob(job));
       },
       page: (after, limit, plus) =>
-        plus ? jobEntries(store.jobs.page(state, after, limit), entry) : jobEntries(
-          store.jobs.names(state, after, limit),
+        plus ? jobEntries(store.listing.page(state, after, limit), entry) : jobEntries(
+          store.listing.names(state, after, limit),
           ({ id }) => bareEntry(state === "pending" ? scriptIno(id) : logIno(id), S_IFREG),
         ),
     };
   }
 
-  #makeJobs(): Directory {
+  #jobs(): Directory {
     const { attributes, store } = this.#parts;
     const entry = (job: Job) => fleetingEntry(attributes.ofJobDirectory(job, "directory"));
     return {
@@ -181,8 +178,8 @@ export class Tree {
         return entry(job);
       },
       page: (after, limit, plus) =>
-        plus ? jobEntries(store.jobs.pageOfAll(after, limit), entry) : jobEntries(
-          store.jobs.namesOfAll(after, limit),
+        plus ? jobEntries(store.listing.page(null, after, limit), entry) : jobEntries(
+          store.listing.names(null, after, limit),
           ({ id }) => bareEntry(jobIno(id, "directory"), S_IFDIR),
         ),
     };

@@ -48,6 +48,8 @@ export class Events {
   #end: End;
   #next: End;
   #base = 0;
+  /** There may be rows before the base. */
+  #hasDropped = true;
   #readers = 0;
 
   /** `now` is milliseconds since the epoch. */
@@ -127,10 +129,15 @@ export class Events {
     const line = encoder.encode(`${JSON.stringify(event)}\n`);
     this.#db.transaction(() => {
       this.#insert.run(position, line);
-      this.#deleteSome.run(this.#base, DELETED_AT_ONCE);
+      if (this.#hasDropped) this.#deleteDropped();
       this.#next = { position: position + line.length, number: number + 1 };
       this.#db.afterCommit(() => this.#committed());
     });
+  }
+
+  #deleteDropped(): void {
+    const deleted = this.#deleteSome.run(this.#base, DELETED_AT_ONCE);
+    if (deleted < DELETED_AT_ONCE) this.#db.afterCommit(() => this.#hasDropped = false);
   }
 
   /** Once for each event, so that it has something to do only for the first of a transaction. */
@@ -144,6 +151,7 @@ export class Events {
   #dropOld(): void {
     if (this.size <= MAX_BYTES || this.#readers > 0) return;
     this.#base = this.#firstPosition(this.#base + Math.floor(this.size / 2));
+    this.#hasDropped = true;
   }
 
   /** A descriptor is open: nothing that it has read may move. */

@@ -104,6 +104,7 @@ export function timestamp(ms: number): Timestamp {
   return { sec, nsec: Math.round((ms - sec * 1000) * 1e6) };
 }
 
+/** The later of two moments. */
 export function later(one: Timestamp, other: Timestamp): Timestamp {
   const isLater = one.sec > other.sec || (one.sec === other.sec && one.nsec > other.nsec);
   return isLater ? one : other;

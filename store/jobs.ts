@@ -4,15 +4,7 @@
  */
 import type { Database } from "./database.ts";
 import { StoreError } from "./errors.ts";
-import {
-  type Job,
-  JOB_COLUMNS,
-  type JobId,
-  LISTED_STATES,
-  type ListedState,
-  type State,
-  timestamp,
-} from "./job.ts";
+import { type Job, JOB_COLUMNS, type JobId, type ListedState, timestamp } from "./job.ts";
 import type { Timestamp } from "./job.ts";
 
 /** What a new job starts with. */
@@ -33,9 +25,6 @@ export interface JobAttributes {
   readonly log?: boolean;
 }
 
-/** What a listing of names needs. */
-export type JobName = Pick<Job, "id" | "name">;
-
 /** How many deleted rows are remembered. The kernel asks for one within the system call that has looked it up. */
 const MAX_GONE = 256;
 
@@ -44,10 +33,6 @@ export class Jobs {
   readonly #now: () => number;
   readonly #byName;
   readonly #byId;
-  readonly #page;
-  readonly #pageOfAll;
-  readonly #names;
-  readonly #namesOfAll;
   readonly #countsByQueue;
   readonly #insert;
   readonly #attributes;
@@ -64,10 +49,6 @@ export class Jobs {
   readonly #retained = new Map<JobId, number>();
   /** The last rows that were deleted, as they were. */
   readonly #gone = new Map<JobId, Job>();
-  /** When an entry of a directory last came, went or was renamed, in ms since the epoch; at start, the start. */
-  readonly #changedAtMs: Record<ListedState, number>;
-  readonly #directoryListeners: ((states: readonly ListedState[]) => void)[] = [];
-  readonly #counts: Record<ListedState, number> = { pending: 0, active: 0, complete: 0, failed: 0 };
 
   /** `now` is milliseconds since the epoch. */
   constructor(db: Database, now: () => number) {
@@ -77,18 +58,6 @@ export class Jobs {
       `SELECT ${JOB_COLUMNS} FROM job WHERE name = ? AND state <> 'removed'`,
     );
     this.#byId = db.prepare(`SELECT ${JOB_COLUMNS} FROM job WHERE id = ?`);
-    this.#page = db.prepare(
-      `SELECT ${JOB_COLUMNS} FROM job WHERE state = ? AND id > ? ORDER BY id LIMIT ?`,
-    );
-    this.#pageOfAll = db.prepare(
-      `SELECT ${JOB_COLUMNS} FROM job WHERE id > ? AND state <> 'removed' ORDER BY id LIMIT ?`,
-    );
-    this.#names = db.prepare(
-      "SELECT id, name FROM job WHERE state = ? AND id > ? ORDER BY id LIMIT ?",
-    );
-    this.#namesOfAll = db.prepare(
-      "SELECT id, name FROM job WHERE id > ? AND state <> 'removed' ORDER BY id LIMIT ?",
-    );
     this.#countsByQueue = db.prepare(
       `SELECT queue, state, count(*) AS n FROM job
        WHERE queue IS NOT NULL AND state <> 'removed' AND phase IS NOT 'open'
@@ -128,21 +97,6 @@ export class Jobs {
        AND NOT EXISTS (SELECT 1 FROM attempt WHERE job_id = job.id AND live = 1)`,
     );
     this.#removed = db.prepare("SELECT id FROM job WHERE state = 'removed'");
-    const counts = db.prepare(
-      "SELECT state, count(*) AS n FROM job WHERE state <> 'removed' GROUP BY state",
-    ).all() as unknown as { state: ListedState; n: number }[];
-    for (const { state, n } of counts) this.#counts[state] = n;
-    const started = now();
-    this.#changedAtMs = { pending: started, active: started, complete: started, failed: started };
-  }
-
-  /** Jobs in all four directories. */
-  get count(): number {
-    return LISTED_STATES.reduce((sum, state) => sum + this.#counts[state], 0);
-  }
-
-  countOf(state: ListedState): number {
-    return this.#counts[state];
   }
 
   /** Submitted jobs with a named queue, by queue and state. */
@@ -152,33 +106,6 @@ export class Jobs {
       state: ListedState;
       n: number;
     }[];
-  }
-
-  /** When an entry of a directory last came, went or was renamed, in ms since the epoch; without one: of any. */
-  changedAtMs(directory?: ListedState): number {
-    if (directory !== undefined) return this.#changedAtMs[directory];
-    return Math.max(...Object.values(this.#changedAtMs));
-  }
-
-  /** For `moves.ts`: a job goes from one state to another in the open transaction; null: it comes, or goes. */
-  moved(from: State | null, to: State | null): void {
-    this.#db.afterCommit(() => {
-      if (from !== null && from !== "removed") this.#counts[from]--;
-      if (to !== null && to !== "removed") this.#counts[to]++;
-      this.directoryChanged(from, to);
-    });
-  }
-
-  /** For `moves.ts`: an entry of these directories has come, gone or been renamed. */
-  directoryChanged(...states: readonly (State | null)[]): void {
-    const listed = states.filter((state) => state !== null && state !== "removed");
-    for (const state of listed) this.#changedAtMs[state] = this.#now();
-    for (const listener of this.#directoryListeners) listener(listed);
-  }
-
-  /** Calls `listener`, which must not throw, when entries of directories have come, gone or been renamed. */
-  onDirectoryChange(listener: (states: readonly ListedState[]) => void): void {
-    this.#directoryListeners.push(listener);
   }
 
   byName(name: string): Job | undefined {
@@ -202,25 +129,6 @@ export class Jobs {
       if (this.#gone.size <= MAX_GONE) break;
       this.#gone.delete(oldest);
     }
-  }
-
-  /** At most `limit` jobs of a directory with ids above `after`, by id. */
-  page(state: ListedState, after: number, limit: number): Job[] {
-    return this.#page.all(state, after, limit) as unknown as Job[];
-  }
-
-  /** At most `limit` jobs of all directories with ids above `after`, by id. */
-  pageOfAll(after: number, limit: number): Job[] {
-    return this.#pageOfAll.all(after, limit) as unknown as Job[];
-  }
-
-  /** As {@linkcode Jobs.page}, and {@linkcode Jobs.pageOfAll}, with the names only. */
-  names(state: ListedState, after: number, limit: number): JobName[] {
-    return this.#names.all(state, after, limit) as unknown as JobName[];
-  }
-
-  namesOfAll(after: number, limit: number): JobName[] {
-    return this.#namesOfAll.all(after, limit) as unknown as JobName[];
   }
 
   /** For `moves.ts`: the row of an empty pending job. The caller has seen to it that the name is free. */

@@ -4,6 +4,7 @@
  */
 import type { Changes } from "./changes.ts";
 import type { Database } from "./database.ts";
+import type { Directories } from "./directories.ts";
 import { StoreError } from "./errors.ts";
 import type { Events } from "./events.ts";
 import {
@@ -43,6 +44,7 @@ function isUnheardOf({ state, seq, logSize, error }: Job): boolean {
 export class Moves {
   readonly #db: Database;
   readonly #jobs: Jobs;
+  readonly #directories: Directories;
   readonly #queue: Queue;
   readonly #output: Output;
   readonly #changes: Changes;
@@ -57,6 +59,7 @@ export class Moves {
   constructor(
     db: Database,
     jobs: Jobs,
+    directories: Directories,
     queue: Queue,
     output: Output,
     changes: Changes,
@@ -65,6 +68,7 @@ export class Moves {
   ) {
     this.#db = db;
     this.#jobs = jobs;
+    this.#directories = directories;
     this.#queue = queue;
     this.#output = output;
     this.#changes = changes;
@@ -115,7 +119,7 @@ export class Moves {
       if (changes !== 1) {
         throw new StoreError("stale", `job ${job.id} has left ${job.state}`);
       }
-      this.#jobs.moved(job.state, to);
+      this.#directories.moved(job.state, to);
       if (to === "complete") this.#events.record("completed", job);
       if (to === "failed") this.#events.record("failed", job, { reason: error });
       if (finished) this.#over(job.id);
@@ -184,7 +188,7 @@ export class Moves {
     const attempt = replaced && this.#attemptOf(replaced.id);
     const created = this.#db.transaction(() => {
       if (replaced !== undefined) this.#removeRow(replaced, attempt);
-      this.#jobs.moved(null, "pending");
+      this.#directories.moved(null, "pending");
       return this.#jobs.insert(job);
     });
     if (replaced !== undefined) this.#forgotten(replaced, attempt);
@@ -211,7 +215,7 @@ export class Moves {
     } else {
       this.#jobs.remember(job);
       this.#delete.run(job.id);
-      this.#jobs.moved(job.state, null);
+      this.#directories.moved(job.state, null);
     }
     this.#over(job.id);
   }
@@ -294,7 +298,7 @@ export class Moves {
     if (job.name === name) return;
     const { sec, nsec } = timestamp(this.#now());
     this.#rename.run({ id: job.id, name, s: sec, ns: nsec });
-    this.#db.afterCommit(() => this.#jobs.directoryChanged(job.state));
+    this.#directories.renamed(job.state);
     if (isUnheardOf(job)) return;
     this.#events.record("renamed", { ...job, name }, { from: job.name });
   }

@@ -2,10 +2,12 @@
 import { Attempts } from "./attempts.ts";
 import { Changes } from "./changes.ts";
 import { Database } from "./database.ts";
+import { Directories } from "./directories.ts";
 import { Events } from "./events.ts";
 import { History } from "./history.ts";
 import { Ids } from "./ids.ts";
 import { Jobs } from "./jobs.ts";
+import { Listing } from "./listing.ts";
 import { Moves } from "./moves.ts";
 import { Nodes } from "./nodes.ts";
 import { Output } from "./output.ts";
@@ -18,6 +20,8 @@ export class Store {
   readonly events: Events;
   readonly settings: SettingsStore;
   readonly jobs: Jobs;
+  readonly directories: Directories;
+  readonly listing: Listing;
   readonly queue: Queue;
   readonly output: Output;
   readonly moves: Moves;
@@ -34,11 +38,14 @@ export class Store {
     this.events = new Events(this.db, this.changes, now);
     this.settings = new SettingsStore(this.db, this.changes, this.events);
     this.jobs = new Jobs(this.db, now);
+    this.directories = new Directories(this.db, now);
+    this.listing = new Listing(this.db);
     this.queue = new Queue(this.db, this.jobs, this.changes, this.events, now);
     this.output = new Output(this.db);
     this.moves = new Moves(
       this.db,
       this.jobs,
+      this.directories,
       this.queue,
       this.output,
       this.changes,

@@ -1,4 +1,4 @@
-/** events and metrics. */
+/** events: as a log that is followed, and as a file that is polled. */
 import assert from "node:assert/strict";
 import { follow } from "./helpers.ts";
 import { exists, Qj, until } from "./qj.ts";
@@ -53,29 +53,6 @@ print(os.read(fd, 65536).decode().split("\\n")[0])
 END`);
   assert.deepEqual([code, stderr], [0, ""]);
   assert.match(stdout, /"event":"submitted","job":"b"/);
-});
-
-Deno.test("metrics: the numbers are those of the queue, in the form of OpenMetrics", async () => {
-  await using qj = await Qj.start({ settings: { max_attempts: 1 } });
-  await qj.submit("good", "true");
-  await qj.submit("bad", "false");
-  await qj.in("complete", "good");
-  await qj.in("failed", "bad");
-  await qj.configure({ paused: true });
-  await qj.submit("waits", "true");
-  await qj.sh("echo x > pending/.draft; mv pending/waits pending/.w; mv pending/.w pending/waits");
-  const text = await Deno.readTextFile(qj.path("metrics"));
-  const lines = text.split("\n");
-  assert.deepEqual(lines.slice(-2), ["# EOF", ""]);
-  const line = /^(# (HELP|TYPE) \w+ .+|\w+(\{\w+="[^"]*"(,\w+="[^"]*")*\})? -?[0-9.e+-]+)$/;
-  for (const one of lines.slice(0, -2)) assert.match(one, line);
-  for (
-    const expected of [
-      ...['qj_jobs{state="pending"} 1', 'qj_jobs{state="complete"} 1', "qj_paused 1"],
-      ...['qj_attempts_total{result="succeeded"} 1', 'qj_attempts_total{result="failed"} 1'],
-      ...["qj_unsubmitted_files 1", "qj_attempt_duration_seconds_count 2"],
-    ]
-  ) assert(lines.includes(expected), expected);
 });
 
 /** Python that has `events` open as `fd` and at its end, and can submit a job. */

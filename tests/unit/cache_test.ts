@@ -16,6 +16,7 @@ import {
   scriptIno,
 } from "../../fs/ino.ts";
 import type { Claim } from "../../store/attempts.ts";
+import { LISTED_STATES } from "../../store/job.ts";
 import { FileSystemFixture, fileSystemTest, O_EXCL, O_WRONLY } from "./file_system_fixture.ts";
 import { RecorderSink } from "./recorder_sink.ts";
 import { COMPLETE, FAILED, RETRY, withStore } from "./store_fixture.ts";
@@ -336,8 +337,7 @@ for (const [what, concerned, change] of CHANGES) {
     const expected = concerned.length === 0 ? [] : [...concerned, JOBS_INO].sort((a, b) => a - b);
     assert.deepEqual(f.forgets(() => change(f)).inos, expected);
     assert.deepEqual(
-      f.forgets(() => f.store.jobs.directoryChanged("pending", "active", "complete", "failed"))
-        .inos,
+      f.forgets(() => LISTED_STATES.forEach((state) => f.store.directories.renamed(state))).inos,
       [...Object.values(DIRECTORY_INO), JOBS_INO].sort((a, b) => a - b)
         .filter((ino) => !expected.includes(ino)),
       "what the kernel does not have is not taken back again",

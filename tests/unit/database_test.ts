@@ -107,9 +107,9 @@ storeTest(
 );
 
 storeTest("counts and times of directories follow commits, not attempts at them", (f) => {
-  const { db, jobs, moves } = f.store;
+  const { db, directories, moves } = f.store;
   f.submitted("x");
-  const before = jobs.changedAtMs("failed");
+  const before = directories.changedAtMs("failed");
   f.nowMs += 2000;
   assert.throws(() =>
     db.transaction(() => {
@@ -117,13 +117,13 @@ storeTest("counts and times of directories follow commits, not attempts at them"
       throw new Error("no");
     })
   );
-  assert.deepEqual([jobs.countOf("pending"), jobs.countOf("failed")], [1, 0]);
-  assert.equal(jobs.changedAtMs("failed"), before);
+  assert.deepEqual([directories.countOf("pending"), directories.countOf("failed")], [1, 0]);
+  assert.equal(directories.changedAtMs("failed"), before);
   moves.move(f.job("x"), "failed");
-  assert.deepEqual([jobs.countOf("pending"), jobs.countOf("failed")], [0, 1]);
-  assert.equal(jobs.changedAtMs("failed"), f.nowMs);
+  assert.deepEqual([directories.countOf("pending"), directories.countOf("failed")], [0, 1]);
+  assert.equal(directories.changedAtMs("failed"), f.nowMs);
   f.reopen();
-  assert.deepEqual([f.store.jobs.countOf("failed"), f.store.jobs.count], [1, 1]);
+  assert.deepEqual([f.store.directories.countOf("failed"), f.store.directories.count], [1, 1]);
 });
 
 storeTest("bytes is the size of the file, without what is still in its log", async (f) => {

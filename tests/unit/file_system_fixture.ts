@@ -66,12 +66,11 @@ export class FileSystemFixture extends StoreFixture {
   }
 
   override end(): void {
-    this.fs.abandon();
+    this.fs.close();
     super.end();
   }
 
   override reopen(): void {
-    this.fs.abandon();
     super.reopen();
     this.fs = this.#make();
   }

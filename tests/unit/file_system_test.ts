@@ -105,7 +105,7 @@ fileSystemTest("create() with replace_finished forgets a finished job", (f) => {
   f.close(f.create("x", { flags: O_WRONLY | O_EXCL }).fh);
   assert.notEqual(f.job("x").id, old.id);
   assert.equal(f.job("x").state, "pending");
-  assert.equal(f.store.jobs.count, 1);
+  assert.equal(f.store.directories.count, 1);
 });
 
 fileSystemTest("create() and mknod() of names that no job can have", (f) => {
@@ -119,7 +119,7 @@ fileSystemTest("create() and mknod() of names that no job can have", (f) => {
     assert.equal(errnoOf(() => f.create(name)), errno);
     assert.equal(errnoOf(() => f.mknod(PENDING_INO, name)), errno);
   }
-  assert.equal(f.store.jobs.count, 0);
+  assert.equal(f.store.directories.count, 0);
 });
 
 fileSystemTest("create() and mknod() anywhere but in pending: EPERM", (f) => {
@@ -147,7 +147,7 @@ fileSystemTest("unlink() forgets a job in any directory", (f) => {
     assert.equal(errnoOf(() => f.lookup(ino, name)), "ENOENT");
     assert.equal(errnoOf(() => f.unlink(ino, name)), "ENOENT");
   }
-  assert.equal(f.store.jobs.count, 0);
+  assert.equal(f.store.directories.count, 0);
   assert.equal(f.heard.at(-1)?.kind, "cancel");
 });
 

@@ -175,7 +175,7 @@ fileSystemTest("nothing can be made, removed or renamed: EPERM", (f) => {
   }
   assert.equal(errnoOf(() => f.unlink(attempts, "1.log")), "EPERM");
   assert.equal(errnoOf(() => f.unlink(JOBS_INO, "x")), "EPERM");
-  assert.equal(f.store.jobs.count, 2);
+  assert.equal(f.store.directories.count, 2);
 });
 
 fileSystemTest("status.json, log, attempts and wait cannot be written or truncated: EPERM", (f) => {

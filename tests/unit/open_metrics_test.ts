@@ -61,7 +61,7 @@ fileSystemTest("metrics is made anew at each open, and its size is shown as 0", 
   const read = () => {
     const fh = f.open(METRICS_INO);
     const text = f.read(fh, 0, 1_000_000);
-    f.submitted(`job${f.store.jobs.count}`);
+    f.submitted(`job${f.store.directories.count}`);
     assert.equal(f.read(fh, 0, 1_000_000), text, "not while it is open");
     assert.equal(f.read(fh, 5, 7), text.slice(5, 12));
     f.close(fh);

@@ -90,7 +90,7 @@ fileSystemTest("readdir() gives what stays exactly once, while others come and g
             const target = made[which % made.length]!;
             const job = f.store.jobs.byId(target.id);
             if (what === "create") {
-              f.submitted(`${prefix}new${f.store.jobs.count}-${seen.length}-${which}`);
+              f.submitted(`${prefix}new${f.store.directories.count}-${seen.length}-${which}`);
             }
             if (job?.state === "failed" && what === "back") f.store.moves.requeue(job, job.name);
             if (job?.state !== "pending") continue;

@@ -86,7 +86,7 @@ storeTest("page() goes through a directory by id", (f) => {
   const ids = ["a", "b", "c", "d", "e"].map((name) => f.submitted(name).id);
   f.finish(f.claim(), { to: "complete", attempts: 1, lost: 0, retryAtMs: null });
   const names = (after: number, limit: number) =>
-    f.store.jobs.page("pending", after, limit).map((job) => job.name);
+    f.store.listing.page("pending", after, limit).map((job) => job.name);
   assert.deepEqual(names(0, 10), ["b", "c", "d", "e"]);
   assert.deepEqual(names(0, 2), ["b", "c"]);
   assert.deepEqual(names(ids[2]!, 2), ["d", "e"]);
@@ -94,18 +94,18 @@ storeTest("page() goes through a directory by id", (f) => {
 });
 
 storeTest("count is the number of jobs in all directories", (f) => {
-  const { jobs, moves } = f.store;
+  const { directories, moves } = f.store;
   f.submitted("a");
   f.written("b");
-  assert.equal(jobs.count, 2);
+  assert.equal(directories.count, 2);
   moves.remove(f.job("b"));
-  assert.equal(jobs.count, 1);
+  assert.equal(directories.count, 1);
   f.written("c");
   f.written(".d");
   moves.renamePending(f.job(".d"), "c", f.job("c"));
-  assert.equal(jobs.count, 2);
+  assert.equal(directories.count, 2);
   f.reopen();
-  assert.equal(f.store.jobs.count, 2);
+  assert.equal(f.store.directories.count, 2);
 });
 
 storeTest("require() throws stale for a job that is gone", (f) => {
@@ -116,10 +116,10 @@ storeTest("require() throws stale for a job that is gone", (f) => {
 });
 
 storeTest("changedAtMs() follows what comes, goes and is renamed", (f) => {
-  const { jobs, moves } = f.store;
+  const { directories, moves } = f.store;
   const times = () =>
     (["pending", "active", "complete", "failed"] as const)
-      .map((state) => (jobs.changedAtMs(state) - START_MS) / 1000);
+      .map((state) => (directories.changedAtMs(state) - START_MS) / 1000);
   const at = (seconds: number) => void (f.nowMs = START_MS + 1000 * seconds);
   at(1);
   f.submitted("x");
