@@ -1,8 +1,8 @@
 /**
  * The mount tests on the libfuse3.so.4 of Debian 13, in a root made by `tests/on_debian.sh`.
  *
- * That takes minutes and root rights, so it is done where QJ_DEBIAN13=1 asks for it; where no root can be made it is
- * skipped with the script's reason.
+ * That takes minutes and root rights, so it is done where QJ_DEBIAN13=1 asks for it, as .ci/run does; where no root
+ * can be made it is skipped with the script's reason.
  */
 import assert from "node:assert/strict";
 
@@ -31,6 +31,7 @@ Deno.test({
     const decoder = new TextDecoder();
     const [text, errors] = [decoder.decode(stdout), decoder.decode(stderr)];
     if (code === NO_ROOT) {
+      // Only now it is known: a step that is ignored makes the report count it as skipped, with the reason as its name.
       await t.step({ name: `skipped: ${errors.trim()}`, ignore: true, fn: () => {} });
       return;
     }
