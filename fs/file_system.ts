@@ -67,6 +67,11 @@ function openFlags(flags: number): OpenFlags {
   };
 }
 
+/** Throws EPERM for an open that could write. */
+function requireReading({ write }: OpenFlags): void {
+  if (write) throw new FsError("EPERM", "a log is read only");
+}
+
 export class FileSystem implements Operations {
   readonly #store: Store;
   readonly #log: FileSystemLog;
@@ -122,17 +127,15 @@ export class FileSystem implements Operations {
         node: "log",
         isListed: true,
         attr: (job) => this.#attributes.ofLog(job),
-        open: (job, flags) => this.#readOnly(flags) ?? this.#logs.open(job),
+        open: (job, flags) => {
+          requireReading(flags);
+          return this.#logs.open(job);
+        },
       },
       new StatusFile(this.#store, this.#attributes),
       new SignalFile(this.#store, this.#attributes),
       this.#wait,
     ];
-  }
-
-  #readOnly({ write, truncate }: OpenFlags): null {
-    if (write || truncate) throw new FsError("EPERM", "a log is read only");
-    return null;
   }
 
   mounted(kernel: KernelCache): void {
@@ -300,7 +303,8 @@ export class FileSystem implements Operations {
     }
     const { job, node, attempt } = this.#tree.jobPart(ino);
     if (attempt !== undefined) {
-      return this.#readOnly(flags) ?? this.#logs.openSection(job, attempt);
+      requireReading(flags);
+      return this.#logs.openSection(job, attempt);
     }
     if (flags.write && node === "script") this.#access.requireOwner(reply.caller);
     const jobFile = node === "attempt" ? undefined : this.#tree.jobFile(node);
