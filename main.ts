@@ -1,18 +1,21 @@
 /** The composition root: options, wiring, signals, exit codes. */
 import process from "node:process";
 import { Failure } from "./cli/failure.ts";
-import { configureLog, fileSystemLog, flushLog, log, schedulerLog } from "./cli/log.ts";
+import { configureLog, fileSystemLog, flushLog, log, logHealth, schedulerLog } from "./cli/log.ts";
 import { mountAt } from "./cli/mounts.ts";
 import { Exit, type Options, parseOptions } from "./cli/options.ts";
 import { checkMountpoint, checkSystem, detach } from "./cli/preflight.ts";
 import { openState, statePath, unreadable } from "./cli/state_file.ts";
+import { Supervisor } from "./cli/supervisor.ts";
 import denoJson from "./deno.json" with { type: "json" };
 import { LibfuseMissing, openLibc, openLibfuse, withholdDescriptors } from "./ffi/libfuse.ts";
+import { NotifySocket } from "./ffi/notify_socket.ts";
 import { Reaper } from "./ffi/reaper.ts";
 import { MountFailed, Session } from "./ffi/session.ts";
 import { FileSystem } from "./fs/file_system.ts";
 import { maxJobsByDescriptors, readEnvironment } from "./scheduler/environment.ts";
 import { Scheduler } from "./scheduler/scheduler.ts";
+import type { Store } from "./store/store.ts";
 
 function versionText(): string {
   let libfuse: string;
@@ -36,6 +39,7 @@ async function serve(options: Options): Promise<number> {
   const state = statePath(options.stateFile, (name) => Deno.env.get(name), Deno.cwd());
   const environment = readEnvironment(mountpoint);
   const { store, lock, runFolder } = await openState(state, mountpoint);
+  store.db.health.onChange(logHealth);
   // A working directory inside the mountpoint would keep it busy.
   Deno.chdir("/");
   const fileSystem = new FileSystem(store, fileSystemLog, denoJson.version);
@@ -54,12 +58,23 @@ async function serve(options: Options): Promise<number> {
   } catch (error) {
     throw unreadable(state, error);
   }
+  const env = (name: string) => Deno.env.get(name);
+  const supervisor = new Supervisor({
+    socket: NotifySocket.open(libc, env("NOTIFY_SOCKET") ?? ""),
+    env,
+    pid: Deno.pid,
+    status: () => statusLine(store, scheduler.runningCount),
+  });
+  store.changes.listen(() => supervisor.changed());
   let stopping: Promise<void> | undefined;
-  const stop = () => stopping ??= scheduler.stop(0).then(() => session.stop());
+  const stop = (drainSec: number) => {
+    if (stopping === undefined) supervisor.stopping();
+    return stopping ??= scheduler.stop(drainSec).then(() => session.stop());
+  };
   const onSignal = () => {
-    if (stopping === undefined) log.info("stopping; a second signal kills what still runs");
-    else scheduler.kill();
-    void stop();
+    if (stopping !== undefined) scheduler.kill();
+    else log.info(`${stoppingText(options, scheduler)}; a second signal kills what still runs`);
+    void stop(options.drainTimeoutSec);
   };
   // Before the mount: who sees it may send one at once.
   for (const name of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(name, onSignal);
@@ -83,11 +98,12 @@ async function serve(options: Options): Promise<number> {
   if (options.allowOther) {
     log.info("other users may enter; only jobs of this user and of root are accepted");
   }
+  supervisor.ready();
   let end: "unmounted" | "stopped";
   // The order of the end: jobs, then open files, then the mount, then the state file.
   try {
     end = await session.run();
-    await stop();
+    await stop(0);
     fileSystem.close();
   } finally {
     await session.close();
@@ -97,11 +113,24 @@ async function serve(options: Options): Promise<number> {
   if (isLeft) await detach(mountpoint, libc);
   store.close();
   lock.close();
+  supervisor.close();
   if (isLeft && end === "unmounted") log.error("the connection to the kernel was aborted");
   const isStuck = isMounted();
   if (isStuck) log.error(`cannot unmount ${JSON.stringify(mountpoint)}: use umount -l as root`);
   await flushLog();
   return isStuck || (isLeft && end === "unmounted") ? 1 : 0;
+}
+
+/** What the daemon does, for a service manager. */
+function statusLine({ directories, queue, settings }: Store, running: number): string {
+  const waiting = directories.countOf("pending") - queue.openCount;
+  const paused = settings.current.paused ? ", paused" : "";
+  return `${running} running, ${waiting} waiting, ${directories.countOf("failed")} failed${paused}`;
+}
+
+function stoppingText({ drainTimeoutSec }: Options, { runningCount }: Scheduler): string {
+  if (drainTimeoutSec === 0 || runningCount === 0) return "stopping";
+  return `stopping, waiting at most ${drainTimeoutSec} s for running jobs (${runningCount})`;
 }
 
 function onUnexpected(handle: (reason: string) => void): void {

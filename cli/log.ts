@@ -3,6 +3,7 @@ import { configureSync, getLogger, jsonLinesFormatter, type LogRecord } from "@l
 import type { FileSystemLog } from "../fs/file_system.ts";
 import type { SchedulerLog } from "../scheduler/scheduler.ts";
 import { errorText } from "../store/attempts.ts";
+import type { StoreError } from "../store/errors.ts";
 import type { Options } from "./options.ts";
 
 /** Lines that wait for a reader of stderr who does not read. Beyond this they are dropped: nobody may stop the mount. */
@@ -63,15 +64,23 @@ export const log = {
 };
 
 const quoted = (text: string) => JSON.stringify(text);
+const trace = (error: unknown) =>
+  quoted(error instanceof Error ? error.stack ?? error.message : String(error));
 const text = (error: unknown) => quoted(error instanceof Error ? error.message : String(error));
+
+/** The state file cannot be changed (any more), or can be again. */
+export function logHealth(failure: StoreError | null): void {
+  if (failure === null) log.info("the state file can be changed again");
+  else log.error(`the state file cannot be changed, will try again: ${text(failure)}`);
+}
 
 export const fileSystemLog: FileSystemLog = {
   refused: (reason) => log.warning(`config.json was not changed: ${reason}`, { reason }),
   changed: (keys) => log.info(`config.json has changed: ${keys.join(", ")}`, { keys }),
-  unexpected: (operation, error) => {
-    const stack = quoted(error instanceof Error ? error.stack ?? error.message : String(error));
-    log.error(`${operation} failed unexpectedly, which is a bug in qj: ${stack}`, { operation });
-  },
+  unexpected: (operation, error) =>
+    log.error(`${operation} failed unexpectedly, which is a bug in qj: ${trace(error)}`, {
+      operation,
+    }),
   storeFailed: (operation, error) =>
     log.error(`${operation} failed: the state file cannot be used: ${text(error)}`, { operation }),
   forgotten: (operation) =>
@@ -90,14 +99,21 @@ export const schedulerLog: SchedulerLog = {
     log.warning(`job ${quoted(left.jobName)} was running when the last daemon ended`, {
       job: left.jobName,
     }),
-  storeFailed: (error) =>
-    log.error(`the state file cannot be changed, will try again: ${text(error)}`),
+  storeFailed: (error) => log.error(`the store failed, will try again: ${trace(error)}`),
   outOfReach: (job, pids) =>
     log.warning(
       `job ${quoted(job)} has left processes that qj may not signal: ${pids.join(", ")}. ` +
         `No job of that name starts before they are gone`,
       { job, pids },
     ),
+  hookFailed: ({ job, state }, reason) => {
+    const key = state === "complete" ? "on_complete" : "on_failed";
+    log.warning(`${key} of job ${quoted(job)} failed: ${quoted(reason)}`, { job, reason });
+  },
+  expired: (count) =>
+    log.info(`deleted ${count} finished ${count === 1 ? "job" : "jobs"} by age`, { count }),
+  clockSetBack: (ms) =>
+    log.warning(`the clock was set back by ${Math.round(ms / 1000)} s; retries wait no longer`),
   tooFewDescriptors: (limit) =>
     log.warning(
       `max_job_count is more than the limit of open files allows: at most ${limit} jobs run at once`,

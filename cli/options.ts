@@ -2,6 +2,7 @@
 import {
   argument,
   choice,
+  float,
   message,
   object,
   option,
@@ -18,6 +19,8 @@ export interface Options {
   /** As given; undefined: the environment decides. */
   readonly stateFile?: string | undefined;
   readonly allowOther: boolean;
+  /** How long the end waits for running jobs before it stops them, in seconds. */
+  readonly drainTimeoutSec: number;
   readonly logLevel: (typeof LOG_LEVELS)[number];
   readonly logFormat: (typeof LOG_FORMATS)[number];
   /** As given. */
@@ -35,6 +38,13 @@ const parser = object({
   allowOther: option("--allow-other", {
     description: message`Let other users enter the mount. What they write is not run.`,
   }),
+  drainTimeoutSec: withDefault(
+    option("--drain-timeout", float({ metavar: "SEC", min: 0, max: 31_536_000 }), {
+      description:
+        message`At the end, wait so many seconds for running jobs before they are stopped. Default: 0.`,
+    }),
+    0,
+  ),
   logLevel: withDefault(
     option("--log-level", choice(LOG_LEVELS, { metavar: "LEVEL" }), {
       description: message`debug, info, warning or error. Default: info.`,

@@ -40,6 +40,9 @@ export class Cache {
   constructor(store: Store, logs: Logs) {
     this.#store = store;
     this.#logs = logs;
+    store.changes.listen((change) => {
+      if (change.kind === "expired") this.forgetName(change.job);
+    });
     store.directories.onChange((states) => {
       this.#directoryChanged(JOBS_INO);
       for (const state of states) this.#directoryChanged(DIRECTORY_INO[state]);

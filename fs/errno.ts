@@ -25,6 +25,7 @@ const STORE_ERRNO: Readonly<Record<StoreErrorKind, ErrnoName>> = {
   full: "ENOSPC",
   "read-only": "EROFS",
   busy: "EAGAIN",
+  gone: "EIO",
   io: "EIO",
 };
 

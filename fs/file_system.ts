@@ -16,6 +16,7 @@ import type {
   Result,
 } from "../ffi/operations.ts";
 import type { Reply } from "../ffi/reply.ts";
+import { StoreError } from "../store/errors.ts";
 import type { Job } from "../store/job.ts";
 import type { Store } from "../store/store.ts";
 import { Access } from "./access.ts";
@@ -46,6 +47,9 @@ import { getJobXattr, isJobXattr, listJobXattrs, PRIORITY_XATTR, setPriority } f
 
 const O_ACCMODE = 3;
 const S_ISGID = 0o2000;
+/** Errors that say something about the state file. */
+const SAID: ReadonlySet<string> = new Set(["EIO", "ENOSPC", "EROFS"]);
+const SAY_AGAIN_MS = 60_000;
 /** POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM of poll(2): what a file without a say of its own always is. */
 const ALWAYS_READY = 0x145;
 
@@ -86,6 +90,8 @@ export class FileSystem implements Operations {
   readonly #wait: WaitFile;
   readonly #tree: Tree;
   readonly #room: StoreRoom;
+  /** When a kind of failure of the store was last said. */
+  readonly #saidAt = new Map<string, number>();
 
   /** `version` is shown in `metrics`. */
   constructor(store: Store, log: FileSystemLog, version: string) {
@@ -423,10 +429,17 @@ export class FileSystem implements Operations {
   errnoOf(error: unknown, operation: string): number {
     const name = errnoOf(error);
     if (name === null) this.#log.unexpected(operation, error);
-    else if (name === "EIO" || name === "ENOSPC" || name === "EROFS") {
-      this.#log.storeFailed(operation, error);
-    }
+    else if (error instanceof StoreError && SAID.has(name)) this.#sayFailure(operation, error);
     return E[name ?? "EIO"];
+  }
+
+  /** Once a minute, and not at all where the store's health tells of it: a client may try a thousand times a second. */
+  #sayFailure(operation: string, error: StoreError): void {
+    if (this.#store.db.health.failure?.kind === error.kind) return;
+    const now = performance.now();
+    if (now - (this.#saidAt.get(error.kind) ?? -Infinity) < SAY_AGAIN_MS) return;
+    this.#saidAt.set(error.kind, now);
+    this.#log.storeFailed(operation, error);
   }
 
   forgotten(operation: string): void {

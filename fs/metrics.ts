@@ -75,7 +75,7 @@ export class Metrics {
     const { queue, settings } = this.#store;
     const oldest = queue.oldestSubmittedMs();
     const age = oldest === null ? 0 : Math.max(0, this.#store.now() - oldest) / 1000;
-    const { max_job_count, paused } = settings.current;
+    const { max_job_count, paused, queues } = settings.current;
     return [
       {
         name: "qj_jobs",
@@ -94,7 +94,17 @@ export class Metrics {
         "Since the submission of the oldest pending job.",
         age,
       ),
-      gauge("qj_job_slots", "The setting max_job_count.", max_job_count),
+      {
+        name: "qj_job_slots",
+        type: "gauge",
+        help: "The setting max_job_count, of all jobs and of named queues.",
+        samples: [
+          sample("qj_job_slots", {}, max_job_count),
+          ...Object.entries(queues).map(([queue, limit]) =>
+            sample("qj_job_slots", { queue }, limit.max_job_count)
+          ),
+        ],
+      },
       gauge("qj_paused", "The setting paused: 1 for true.", paused ? 1 : 0),
     ];
   }

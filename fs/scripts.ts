@@ -146,7 +146,8 @@ export class Scripts {
         dirty: false,
         emptied: false,
         marked: job.unflushed === 1,
-        failure: this.#store.moves.doubtOf(job.id) ?? (job.unflushed === 1 ? NOT_FINISHED : null),
+        failure: this.#store.admission.doubtOf(job.id) ??
+          (job.unflushed === 1 ? NOT_FINISHED : null),
       };
       this.#open.set(job.id, script);
     }
@@ -174,7 +175,7 @@ export class Scripts {
     } catch {
       // Noted in script.failure; nobody hears an error of release.
     }
-    this.#store.moves.doubt(script.id, script.failure);
+    this.#store.admission.doubt(script.id, script.failure);
     if (script.failure === null) return;
     try {
       this.#mark(script);
@@ -227,7 +228,7 @@ export class Scripts {
       script.failure = `writing the script failed: ${
         error instanceof Error ? error.message : String(error)
       }`;
-      this.#store.moves.doubt(script.id, script.failure);
+      this.#store.admission.doubt(script.id, script.failure);
       this.#markDoubt(script);
       throw error;
     }

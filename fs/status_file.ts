@@ -19,6 +19,11 @@ function seconds(fromMs: number | null, toMs: number | null): number | null {
   return fromMs === null || toMs === null ? null : Math.max(0, toMs - fromMs) / 1000;
 }
 
+/** By a clock that nobody sets, once the attempt has ended. */
+function runTime({ runMs, startedMs, endedMs }: Attempt, nowMs: number): number | null {
+  return runMs === null ? seconds(startedMs, endedMs ?? nowMs) : runMs / 1000;
+}
+
 function attemptStatus(job: Job, attempt: Attempt) {
   const { outputStart, outputEnd } = attempt;
   return {
@@ -50,10 +55,9 @@ export function statusText(store: Store, job: Job): string {
     submitted: time(submittedMs(job)),
     started: time(newest?.startedMs ?? null),
     finished: time(job.finishedMs),
-    run_time_sec: newest === undefined
-      ? null
-      : seconds(newest.startedMs, newest.endedMs ?? store.now()),
+    run_time_sec: newest === undefined ? null : runTime(newest, store.now()),
     not_before: job.state === "pending" ? time(notBeforeMs(job)) : null,
+    after: store.dependencies.namesOf(job.id),
     last_error: job.error,
     attempts: attempts.map((attempt) => attemptStatus(job, attempt)),
   };

@@ -4,7 +4,8 @@
  *
  * The attempt ends when the shell does, not when its pipe closes: a grandchild may hold that for hours.
  */
-import type { Claim, Outcome } from "../store/attempts.ts";
+import type { Claim, Ended, Outcome } from "../store/attempts.ts";
+import type { Settings } from "../store/settings.ts";
 import { after } from "./alarm.ts";
 import { commandLine, type JobEnvironment } from "./command.ts";
 import { type Leftovers, type StopOptions, terminate } from "./leftovers.ts";
@@ -21,6 +22,21 @@ const STALL_MS = 200;
 
 export type StopReason = "timeout" | "cancelled" | "lost";
 
+/** An attempt that runs, as the scheduler sees it. */
+export interface Run {
+  readonly claim: Claim;
+  /** Spawns at once, in this turn, and resolves when the attempt has ended. */
+  run(): Promise<RunEnd>;
+  /** Stops the attempt: SIGTERM to its processes, after the grace SIGKILL. The first reason counts. */
+  stop(reason: StopReason): void;
+  /** Cuts the grace of a stop short. */
+  kill(): void;
+  /** Sends a signal to the process group of the attempt. */
+  signal(name: NodeJS.Signals): "sent" | "gone" | "denied";
+  /** After the end: stops what is left. As {@linkcode Leftovers.stop}. */
+  stopLeft(options: StopOptions): Promise<boolean>;
+}
+
 export interface RunOptions {
   readonly environment: JobEnvironment;
   readonly bootId: string;
@@ -28,22 +44,23 @@ export interface RunOptions {
   readonly output: OutputBatch;
   /** Where scripts that need a file are put. */
   readonly runFolder: string;
-  readonly timeoutSec: number;
+  /** As they are when the attempt begins. */
+  readonly settings: Settings;
   /** Asked when it is needed: the setting may change while the job runs. */
   readonly graceMs: () => number;
   /** The process is there. */
   readonly started: (pid: number, pidStart: number | null) => void;
 }
 
-/** How the attempt ended, and whether processes of it are still there. */
-export interface RunEnd {
-  readonly outcome: Outcome;
-  readonly left: boolean;
-}
+/** How the attempt ended. */
+export type RunEnd = Ended;
 
-export class AttemptRun {
+export class AttemptRun implements Run {
   readonly claim: Claim;
   readonly #options: RunOptions;
+  /** Seconds; 0: it may run for ever. */
+  readonly #timeoutSec: number;
+  readonly #begunAt = performance.now();
   #processes: AttemptProcesses;
   #stopped: StopReason | null = null;
   #ended = false;
@@ -57,10 +74,16 @@ export class AttemptRun {
   constructor(claim: Claim, options: RunOptions) {
     this.claim = claim;
     this.#options = options;
-    this.#processes = { token: claim.token, bootId: options.bootId, pid: null, pidStart: null };
+    this.#timeoutSec = claim.options.timeoutSec ?? options.settings.timeout_sec;
+    this.#processes = {
+      token: claim.token,
+      bootId: options.bootId,
+      pid: null,
+      pidStart: null,
+      keepsChildren: claim.options.keepChildren ? 1 : 0,
+    };
   }
 
-  /** Spawns at once, in this turn, and resolves when the attempt has ended. */
   async run(): Promise<RunEnd> {
     const file = { path: null as string | null };
     try {
@@ -69,7 +92,7 @@ export class AttemptRun {
         child = this.#spawn(file);
       } catch (error) {
         const reason = error instanceof Error ? error.message : String(error);
-        return { outcome: { kind: "error", reason: `cannot start: ${reason}` }, left: false };
+        return this.#end({ kind: "error", reason: `cannot start: ${reason}` }, false);
       }
       this.#begun(child.pid);
       return await this.#follow(child);
@@ -80,8 +103,13 @@ export class AttemptRun {
     }
   }
 
+  #end(outcome: Outcome, left: boolean): RunEnd {
+    return { outcome, left, runMs: performance.now() - this.#begunAt };
+  }
+
   #begun(pid: number): void {
-    const { leftovers, started, timeoutSec } = this.#options;
+    const { leftovers, started } = this.#options;
+    const timeoutSec = this.#timeoutSec;
     leftovers.spawned(pid);
     this.#processes = { ...this.#processes, pid, pidStart: startTicks(pid) };
     started(pid, this.#processes.pidStart);
@@ -93,9 +121,9 @@ export class AttemptRun {
   }
 
   #spawn(file: { path: string | null }): Deno.ChildProcess {
-    const { environment, runFolder } = this.#options;
-    const { job, attempt, token, script } = this.claim;
-    const line = commandLine(script, environment);
+    const { environment, runFolder, settings: { wrapper } } = this.#options;
+    const { job, attempt, token, script, options } = this.claim;
+    const line = commandLine(script, environment, { ...options, wrapper });
     let args: readonly string[];
     if (line.file) {
       file.path = `${runFolder}/${attempt}`;
@@ -110,6 +138,7 @@ export class AttemptRun {
       clearEnv: true,
       env: {
         ...environment.env,
+        ...options.env,
         QJ_JOB: job.name,
         QJ_ATTEMPT: String(job.attempts + 1),
         QJ_ATTEMPT_ID: token,
@@ -128,12 +157,13 @@ export class AttemptRun {
     this.#options.leftovers.ended(child.pid);
     this.#ended = true;
     this.#cancelTimers();
-    const outcome = this.#outcome(status);
+    const end = this.#end(this.#outcome(status), false);
     const left = (await this.#options.leftovers.of(this.#processes)).length > 0;
     if (left) terminate(-child.pid);
-    await this.#readRest(reader, copied, left ? PIPE_LEFT_MS : PIPE_CLOSE_MS);
+    const isHeld = left || this.#processes.keepsChildren === 1;
+    await this.#readRest(reader, copied, isHeld ? PIPE_LEFT_MS : PIPE_CLOSE_MS);
     await this.#options.output.flush();
-    return { outcome, left };
+    return { ...end, left };
   }
 
   async #copy(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<void> {
@@ -175,14 +205,13 @@ export class AttemptRun {
 
   #outcome(status: Deno.CommandStatus): Outcome {
     if (this.#stopped === "timeout") {
-      return { kind: "timeout", seconds: this.#options.timeoutSec };
+      return { kind: "timeout", seconds: this.#timeoutSec };
     }
     if (this.#stopped !== null) return { kind: this.#stopped };
     if (status.signal !== null) return { kind: "signaled", signal: status.signal };
     return { kind: "exited", code: status.code };
   }
 
-  /** Stops the attempt: SIGTERM to its processes, after the grace SIGKILL. The first reason counts. */
   stop(reason: StopReason): void {
     if (this.#ended || this.#stopped !== null) return;
     this.#stopped = reason;
@@ -193,13 +222,11 @@ export class AttemptRun {
     this.#timers.push(after(this.#options.graceMs(), () => this.#kill()));
   }
 
-  /** Sends a signal to the process group of the attempt. */
   signal(name: NodeJS.Signals): "sent" | "gone" | "denied" {
     const { pid } = this.#processes;
     return this.#ended || pid === null ? "gone" : signal(-pid, name);
   }
 
-  /** Cuts the grace of a stop short. */
   kill(): void {
     if (!this.#ended) this.#kill();
   }
@@ -216,7 +243,6 @@ export class AttemptRun {
     for (const pid of await this.#options.leftovers.allOf(this.#processes)) send(pid);
   }
 
-  /** After the end: stops what is left. As {@linkcode Leftovers.stop}. */
   stopLeft(options: StopOptions): Promise<boolean> {
     return this.#options.leftovers.stop(this.#processes, options);
   }

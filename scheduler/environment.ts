@@ -2,7 +2,10 @@
 import type { JobEnvironment } from "./command.ts";
 
 /** Meant for the daemon alone. */
-const WITHHELD = ["NOTIFY_SOCKET", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "QJ_STATE_FILE"];
+const WITHHELD = [
+  ...["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "QJ_STATE_FILE"],
+  ...["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"],
+];
 /** What a service gets from systemd, and what programs that use select(2) need. */
 const USUAL_OPEN_FILES = 1024;
 

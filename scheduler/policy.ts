@@ -1,6 +1,7 @@
 /** What comes after an attempt: done, another one after a wait, or failed. Pure. */
 import type { Next, Outcome } from "../store/attempts.ts";
 import type { Job } from "../store/job.ts";
+import { optionsOf } from "../store/job_options.ts";
 import type { Settings } from "../store/settings.ts";
 
 type BackoffSettings = Pick<
@@ -27,21 +28,32 @@ export interface PolicyInput {
   readonly random: number;
 }
 
-/** What becomes of an active job whose attempt has ended. */
-export function decide(job: Pick<Job, "attempts" | "lost">, input: PolicyInput): Next {
+/** What becomes of an active job whose attempt has ended. Its own options come before the settings. */
+export function decide(
+  job: Pick<Job, "attempts" | "lost" | "options">,
+  input: PolicyInput,
+): Next {
   const { outcome, settings, nowMs, random } = input;
+  const options = optionsOf(job);
   if (outcome.kind === "lost") {
     const lost = job.lost + 1;
-    const to = lost >= settings.max_lost ? "failed" : "pending";
+    const isLast = options.onLost === "fail" || lost >= settings.max_lost;
+    const to = isLast ? "failed" : "pending";
     return { to, attempts: job.attempts, lost, retryAtMs: null };
   }
   const attempts = job.attempts + 1;
   if (outcome.kind === "exited" && outcome.code === 0) {
     return { to: "complete", attempts, lost: 0, retryAtMs: null };
   }
-  if (attempts >= settings.max_attempts || outcome.kind === "cancelled") {
+  const maxAttempts = options.maxAttempts ?? settings.max_attempts;
+  if (attempts >= maxAttempts || outcome.kind === "cancelled") {
     return { to: "failed", attempts, lost: 0, retryAtMs: null };
   }
-  const retryAtMs = Math.ceil(nowMs + backoffMs(settings, attempts, random));
+  const backoff = {
+    ...settings,
+    backoff_base: options.backoffBase ?? settings.backoff_base,
+    backoff_mult: options.backoffMult ?? settings.backoff_mult,
+  };
+  const retryAtMs = Math.ceil(nowMs + backoffMs(backoff, attempts, random));
   return { to: "pending", attempts, lost: 0, retryAtMs };
 }

@@ -14,6 +14,8 @@ export interface AttemptProcesses {
   readonly pid: number | null;
   /** Clock ticks since boot. */
   readonly pidStart: number | null;
+  /** 1: what has left the process group is none of the attempt's any more. */
+  readonly keepsChildren: 0 | 1;
 }
 
 interface ProcessStat {
@@ -96,9 +98,10 @@ function isOutOfDescriptors(error: unknown): boolean {
 }
 
 export function belongsTo(process: ProcessIdentity, attempt: AttemptProcesses): boolean {
+  const inGroup = process.pgrp === attempt.pid;
+  if (attempt.keepsChildren === 1 && !inGroup) return false;
   if (process.token === attempt.token) return true;
-  if (attempt.pid === null) return false;
-  if (process.pgrp !== attempt.pid && process.session !== attempt.pid) return false;
+  if (attempt.pid === null || (!inGroup && process.session !== attempt.pid)) return false;
   return attempt.pidStart === null || process.startTicks >= attempt.pidStart;
 }
 

@@ -5,32 +5,41 @@
  * becomes ready. An attempt holds its slot until none of its processes is left. One process is spawned for each turn of
  * the event loop, since a spawn stops the thread for milliseconds and requests have to come in between.
  */
-import { setImmediate } from "node:timers";
 import type { LeftAttempt, Outcome } from "../store/attempts.ts";
 import type { Change } from "../store/changes.ts";
+import type { Hook } from "../store/hooks.ts";
 import type { AttemptId, Job, JobId } from "../store/job.ts";
 import type { Store } from "../store/store.ts";
 import { after, Alarm } from "./alarm.ts";
-import { AttemptRun, type RunOptions } from "./attempt_run.ts";
+import { AttemptRun, type Run, type RunOptions } from "./attempt_run.ts";
+import { type Clock, nextTurn, SYSTEM_CLOCK } from "./clock.ts";
+import { ClockJumps } from "./clock_jumps.ts";
 import { type JobEnvironment, unrunnable } from "./command.ts";
+import { HookRunner } from "./hook_runner.ts";
+import { Janitor } from "./janitor.ts";
 import { type ChildReaper, type Ending, Leftovers, type StopOptions } from "./leftovers.ts";
 import { OutputBatch } from "./output_batch.ts";
+import { Persistence, STORE_RETRY_MS } from "./persistence.ts";
 import { decide } from "./policy.ts";
 import { readBootId } from "./processes.ts";
 import { Settling } from "./settling.ts";
-
-/** Between two tries to change a state file that cannot be written, in ms. */
-const STORE_RETRY_MS = 1000;
+import { Slots } from "./slots.ts";
 
 export interface SchedulerLog {
   started(job: Job, pid: number): void;
   ended(job: Job, outcome: Outcome): void;
   recovered(left: LeftAttempt): void;
+  /** What the store threw, where its health does not tell of it. */
   storeFailed(error: Error): void;
   /** Processes of a job may not be signalled. */
   outOfReach(job: string, pids: readonly number[]): void;
   /** The limit of open files allows only so many jobs at once. */
   tooFewDescriptors(limit: number): void;
+  hookFailed(hook: Hook, reason: string): void;
+  /** Finished jobs were deleted because of their age. */
+  expired(count: number): void;
+  /** The clock was set back by so many ms. */
+  clockSetBack(ms: number): void;
 }
 
 export interface SchedulerOptions {
@@ -44,36 +53,69 @@ export interface SchedulerOptions {
   readonly maxByDescriptors: number;
   /** From 0 up to 1, for the jitter of backoffs. */
   readonly random?: () => number;
+  readonly clock?: Clock;
+  /** Makes what runs a claimed job. */
+  readonly makeRun?: (claim: Run["claim"], options: RunOptions) => Run;
 }
 
 export class Scheduler {
   readonly #store: Store;
   readonly #options: SchedulerOptions;
+  readonly #clock: Clock;
   readonly #random: () => number;
+  readonly #makeRun: NonNullable<SchedulerOptions["makeRun"]>;
   readonly #bootId = readBootId();
   readonly #leftovers: Leftovers;
   readonly #output: OutputBatch;
-  readonly #settling = new Settling((jobs) => this.#submit(jobs));
-  readonly #wake = new Alarm(() => this.#kick());
-  /** Every attempt that holds a slot. Null for one that an earlier run of the daemon has left. */
-  readonly #live = new Map<AttemptId, AttemptRun | null>();
+  readonly #settling: Settling;
+  readonly #wake: Alarm;
+  readonly #slots: Slots;
+  readonly #persistence: Persistence;
+  readonly #janitor: Janitor;
+  readonly #hooks: HookRunner;
+  readonly #jumps: ClockJumps;
   readonly #ending: Ending = { stop: false, kill: false };
   #unlisten = () => {};
   #kicked = false;
   #pumping = false;
   #started = false;
   #idle: (() => void)[] = [];
-  #lastStoreError = "";
-  #saidTooFew = false;
+  #cancelDrain = () => {};
 
   constructor(options: SchedulerOptions) {
+    const { store, log, clock = SYSTEM_CLOCK, random = Math.random } = options;
     this.#options = options;
-    this.#store = options.store;
-    this.#random = options.random ?? Math.random;
+    this.#store = store;
+    this.#clock = clock;
+    this.#random = random;
+    this.#makeRun = options.makeRun ?? ((claim, run) => new AttemptRun(claim, run));
+    this.#persistence = new Persistence(clock, store.db.health, {
+      failed: (error) => log.storeFailed(error),
+      ending: this.#ending,
+    });
     this.#leftovers = new Leftovers(options.reaper, this.#bootId);
     this.#output = new OutputBatch({
-      store: (batch) => this.#store.attempts.captureOutput(batch),
-      failed: (error) => this.#storeFailed(error),
+      store: (batch) => store.attempts.captureOutput(batch),
+      failed: (error) => this.#persistence.failed(error),
+    });
+    this.#settling = new Settling((jobs) => this.#submit(jobs), clock);
+    this.#wake = new Alarm(() => this.#kick(), clock);
+    this.#slots = new Slots(store.settings, options.maxByDescriptors, log);
+    this.#jumps = new ClockJumps(store.now, clock);
+    this.#janitor = new Janitor({
+      retention: store.retention,
+      clock,
+      persistence: this.#persistence,
+      now: store.now,
+      expired: (count) => log.expired(count),
+    });
+    this.#hooks = new HookRunner({
+      store,
+      environment: options.environment,
+      persistence: this.#persistence,
+      spawned: (pid) => this.#leftovers.spawned(pid),
+      ended: (pid) => this.#leftovers.ended(pid),
+      failed: (hook, reason) => log.hookFailed(hook, reason),
     });
   }
 
@@ -83,6 +125,8 @@ export class Scheduler {
     for (const attempt of left) this.#recover(attempt);
     void this.#clearRunFolder(new Set(left.map(({ id }) => String(id))));
     this.#store.recoverOpenJobs();
+    const { backoff_max_sec } = this.#store.settings.current;
+    this.#store.queue.limitBackoffs(backoff_max_sec * 1000);
   }
 
   /** Begins to start jobs. */
@@ -90,7 +134,14 @@ export class Scheduler {
     this.#unlisten = this.#store.changes.listen((change) => this.#changed(change));
     Deno.addSignalListener("SIGCHLD", this.#childEnded);
     this.#started = true;
+    this.#janitor.start();
+    this.#hooks.start();
     this.#kick();
+  }
+
+  /** Attempts that hold a slot. */
+  get runningCount(): number {
+    return this.#slots.count;
   }
 
   /**
@@ -101,24 +152,28 @@ export class Scheduler {
     this.#ending.stop = true;
     this.#settling.stop();
     this.#wake.clear();
-    const cancelDrain = after(drainSec * 1000, () => {
-      for (const run of this.#live.values()) run?.stop("lost");
-    });
-    if (this.#live.size > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
-    cancelDrain();
+    this.#janitor.stop();
+    this.#cancelDrain = after(drainSec * 1000, () => this.#stopRuns(), this.#clock);
+    if (this.#slots.count > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
+    this.#cancelDrain();
+    await this.#hooks.stop(this.#graceMs);
     this.#unlisten();
     this.#settling.stop();
     Deno.removeSignalListener("SIGCHLD", this.#childEnded);
   }
 
+  #stopRuns(): void {
+    for (const run of this.#slots.runs()) run.stop("lost");
+  }
+
   /** Cuts the waiting of {@linkcode Scheduler.stop} short: kills what runs. */
   kill(): void {
     this.#ending.kill = true;
+    this.#cancelDrain();
     this.#output.abandon();
-    for (const run of this.#live.values()) {
-      run?.stop("lost");
-      run?.kill();
-    }
+    this.#hooks.kill();
+    this.#stopRuns();
+    for (const run of this.#slots.runs()) run.kill();
   }
 
   readonly #childEnded = () => void this.#leftovers.reapOrphans();
@@ -128,24 +183,32 @@ export class Scheduler {
       case "settle":
         return this.#settling.add(change.job, this.#store.settings.current.settle_ms);
       case "cancel":
-        return this.#live.get(change.attempt)?.stop("cancelled");
+        return this.#slots.run(change.attempt)?.stop("cancelled");
       case "signal":
-        return change.answer(this.#live.get(change.attempt)?.signal(change.signal) ?? "gone");
+        return change.answer(this.#slots.run(change.attempt)?.signal(change.signal) ?? "gone");
       case "queued":
-      case "config":
         return this.#kick();
+      case "config":
+        this.#janitor.look();
+        return this.#kick();
+      case "over":
+        return this.#janitor.noteEnd();
+      case "garbage":
+        return this.#janitor.look();
+      case "hook":
+        return this.#hooks.look();
     }
   }
 
   #submit(jobs: JobId[]): void {
-    void this.#persist(() => this.#store.moves.submit(jobs));
+    void this.#persistence.make(() => this.#store.moves.submit(jobs));
   }
 
   /** Looks for work in a turn of its own, once however often it is called. */
   #kick(): void {
     if (this.#kicked || this.#ending.stop || !this.#started) return;
     this.#kicked = true;
-    setImmediate(() => {
+    this.#clock.soon(() => {
       this.#kicked = false;
       void this.#pump();
     });
@@ -155,77 +218,80 @@ export class Scheduler {
     if (this.#pumping) return;
     this.#pumping = true;
     try {
+      this.#followClock();
+      while (!this.#ending.stop && this.#store.moves.tellDependents()) await nextTurn(this.#clock);
       let next = this.#store.queue.wake();
       while (this.#startOne()) {
-        await new Promise<void>((resolve) => setImmediate(resolve));
+        await nextTurn(this.#clock);
         next = this.#store.queue.wake();
       }
       if (next !== null && !this.#ending.stop) this.#wake.set(next - this.#store.now());
     } catch (error) {
-      this.#storeFailed(error);
+      this.#persistence.failed(error);
       if (!this.#ending.stop) this.#wake.set(STORE_RETRY_MS);
     } finally {
       this.#pumping = false;
     }
   }
 
-  get #hasSlot(): boolean {
-    const { paused, max_job_count } = this.#store.settings.current;
-    if (this.#ending.stop || paused || this.#live.size >= max_job_count) return false;
-    if (this.#live.size < this.#options.maxByDescriptors) return true;
-    if (!this.#saidTooFew) this.#options.log.tooFewDescriptors(this.#options.maxByDescriptors);
-    this.#saidTooFew = true;
-    return false;
+  /** A clock that was set back would make waits longer by as much. One that was set forward only ends them early. */
+  #followClock(): void {
+    const jump = this.#jumps.look();
+    if (jump >= 0) return;
+    this.#store.queue.shiftWaits(jump);
+    this.#jumps.followed();
+    this.#options.log.clockSetBack(-jump);
   }
 
   /** Claims and starts the next job. False: there is none, or no slot. Does not await between claim and spawn. */
   #startOne(): boolean {
-    if (!this.#hasSlot) return false;
-    const job = this.#store.queue.next();
+    if (this.#ending.stop || !this.#slots.hasFree) return false;
+    const { queue, moves, jobs, attempts, settings: { current: settings } } = this.#store;
+    const job = queue.next(this.#slots.fullQueues);
     if (job === undefined) return false;
-    const reason = this.#store.moves.unfit(job) ?? unrunnable(this.#store.jobs.script(job.id));
+    if (!moves.admit(job)) return true;
+    const reason = unrunnable(jobs.script(job.id));
     if (reason !== null) {
-      this.#store.moves.reject(job, reason);
+      moves.reject(job, reason);
       return true;
     }
-    const { max_output_bytes, timeout_sec } = this.#store.settings.current;
-    const claim = this.#store.attempts.claim(job, this.#bootId, max_output_bytes);
-    const run = new AttemptRun(claim, this.#runOptions(claim.attempt, job, timeout_sec));
-    this.#live.set(claim.attempt, run);
+    const claim = attempts.claim(job, this.#bootId, settings.max_output_bytes);
+    const run = this.#makeRun(claim, this.#runOptions(claim.attempt, job));
+    this.#slots.take(claim.attempt, job.queue, run);
     void this.#follow(run);
     return true;
   }
 
-  #runOptions(attempt: AttemptId, job: Job, timeoutSec: number): RunOptions {
+  get #graceMs(): number {
+    return this.#store.settings.current.kill_grace_sec * 1000;
+  }
+
+  #runOptions(attempt: AttemptId, job: Job): RunOptions {
     return {
       environment: this.#options.environment,
       bootId: this.#bootId,
       leftovers: this.#leftovers,
       output: this.#output,
       runFolder: this.#options.runFolder,
-      timeoutSec,
-      graceMs: () => this.#store.settings.current.kill_grace_sec * 1000,
+      settings: this.#store.settings.current,
+      graceMs: () => this.#graceMs,
       started: (pid, pidStart) => {
         this.#options.log.started(job, pid);
         // Without this record a crash is still found by the token; a full disk is no reason to stop the job.
-        try {
-          this.#store.attempts.setProcess(attempt, pid, pidStart);
-        } catch (error) {
-          this.#storeFailed(error);
-        }
+        this.#persistence.try(() => this.#store.attempts.setProcess(attempt, pid, pidStart));
       },
     };
   }
 
-  async #follow(run: AttemptRun): Promise<void> {
+  async #follow(run: Run): Promise<void> {
     const { attempt, job, capture } = run.claim;
-    const { outcome, left } = await run.run();
-    this.#options.log.ended(job, outcome);
-    await this.#persist(() =>
-      this.#store.attempts.finish(capture, outcome, left, (now) => this.#decide(now, outcome))
+    const ended = await run.run();
+    this.#options.log.ended(job, ended.outcome);
+    await this.#persistence.make(() =>
+      this.#store.attempts.finish(capture, ended, (now) => this.#decide(now, ended.outcome))
     );
-    if (left && await run.stopLeft(this.#stopOptions(attempt, job.name))) {
-      await this.#persist(() => this.#store.attempts.gone(attempt, job.id));
+    if (ended.left && await run.stopLeft(this.#stopOptions(attempt, job.name))) {
+      await this.#persistence.make(() => this.#store.attempts.gone(attempt, job.id));
     }
     this.#free(attempt);
   }
@@ -233,7 +299,7 @@ export class Scheduler {
   /** Processes that may not be signalled hold the name of their job, but not a slot. */
   #stopOptions(attempt: AttemptId, job: string): StopOptions {
     return {
-      graceMs: this.#store.settings.current.kill_grace_sec * 1000,
+      graceMs: this.#graceMs,
       ending: this.#ending,
       outOfReach: (pids) => {
         this.#options.log.outOfReach(job, pids);
@@ -252,9 +318,9 @@ export class Scheduler {
   }
 
   #free(attempt: AttemptId): void {
-    this.#live.delete(attempt);
+    this.#slots.free(attempt);
     this.#kick();
-    if (this.#live.size > 0) return;
+    if (this.#slots.count > 0) return;
     for (const resolve of this.#idle.splice(0)) resolve();
   }
 
@@ -262,14 +328,14 @@ export class Scheduler {
   #recover(left: LeftAttempt): void {
     this.#store.attempts.lose(left, (job) => this.#decide(job, { kind: "lost" }));
     this.#options.log.recovered(left);
-    this.#live.set(left.id, null);
+    this.#slots.take(left.id, left.queue, null);
     void this.#stopLeft(left);
   }
 
   /** Scripts of attempts that are over, whose daemon ended before it could remove them. */
   async #clearRunFolder(inUse: ReadonlySet<string>): Promise<void> {
     for await (const { name } of Deno.readDir(this.#options.runFolder)) {
-      const isRunning = this.#live.has(Number(name) as AttemptId);
+      const isRunning = this.#slots.has(Number(name) as AttemptId);
       if (!inUse.has(name) && !isRunning) {
         await Deno.remove(`${this.#options.runFolder}/${name}`).catch(() => {});
       }
@@ -279,31 +345,9 @@ export class Scheduler {
   async #stopLeft(left: LeftAttempt): Promise<void> {
     const isGone = await this.#leftovers.stop(left, this.#stopOptions(left.id, left.jobName));
     await Deno.remove(`${this.#options.runFolder}/${left.id}`).catch(() => {});
-    if (isGone) await this.#persist(() => this.#store.attempts.gone(left.id, left.jobId));
-    this.#free(left.id);
-  }
-
-  /** Tries until the store takes it: what has happened must be recorded before anything can follow from it. */
-  async #persist(change: () => void): Promise<void> {
-    for (;;) {
-      try {
-        change();
-        this.#lastStoreError = "";
-        return;
-      } catch (error) {
-        this.#storeFailed(error);
-        // Who is in a hurry to end leaves it to the next start, which finds the attempt lost.
-        if (this.#ending.kill) return;
-        await new Promise((resolve) => setTimeout(resolve, STORE_RETRY_MS));
-      }
+    if (isGone) {
+      await this.#persistence.make(() => this.#store.attempts.gone(left.id, left.jobId));
     }
-  }
-
-  /** One line for each kind of failure, not one for each try. */
-  #storeFailed(thrown: unknown): void {
-    const error = thrown instanceof Error ? thrown : new Error(String(thrown));
-    if (error.message === this.#lastStoreError) return;
-    this.#lastStoreError = error.message;
-    this.#options.log.storeFailed(error);
+    this.#free(left.id);
   }
 }

@@ -4,6 +4,7 @@
  */
 import type { JobId } from "../store/job.ts";
 import { Alarm } from "./alarm.ts";
+import { type Clock, SYSTEM_CLOCK } from "./clock.ts";
 
 export class Settling {
   /** When each is due, by the monotonic clock, in that order. */
@@ -12,16 +13,18 @@ export class Settling {
   #isStopped = false;
   readonly #alarm: Alarm;
   readonly #settled: (jobs: JobId[]) => void;
+  readonly #clock: Clock;
 
-  constructor(settled: (jobs: JobId[]) => void) {
+  constructor(settled: (jobs: JobId[]) => void, clock: Clock = SYSTEM_CLOCK) {
     this.#settled = settled;
-    this.#alarm = new Alarm(() => this.#ring());
+    this.#clock = clock;
+    this.#alarm = new Alarm(() => this.#ring(), clock);
   }
 
   /** The job was closed or touched: its time begins anew. */
   add(job: JobId, settleMs: number): void {
     if (this.#isStopped) return;
-    const due = performance.now() + settleMs;
+    const due = this.#clock.ticks() + settleMs;
     this.#due.delete(job);
     this.#due.set(job, due);
     if (due < this.#latest) {
@@ -35,11 +38,11 @@ export class Settling {
 
   #setAlarm(): void {
     const [next] = this.#due.values();
-    if (next !== undefined) this.#alarm.set(next - performance.now());
+    if (next !== undefined) this.#alarm.set(next - this.#clock.ticks());
   }
 
   #ring(): void {
-    const now = performance.now();
+    const now = this.#clock.ticks();
     const jobs: JobId[] = [];
     for (const [job, due] of this.#due) {
       // A fraction of a millisecond early is on time: timers count in whole ones.

@@ -7,6 +7,7 @@
 import type { Database } from "./database.ts";
 import type { Events } from "./events.ts";
 import type { AttemptId, Job, JobId, State } from "./job.ts";
+import { type JobOptions, optionsOf } from "./job_options.ts";
 import type { Jobs } from "./jobs.ts";
 import type { Moves } from "./moves.ts";
 import type { Capture, Output } from "./output.ts";
@@ -40,7 +41,15 @@ export interface Claim {
   /** QJ_ATTEMPT_ID. */
   readonly token: string;
   readonly script: Uint8Array;
+  readonly options: JobOptions;
   readonly capture: Capture;
+}
+
+/** How a run was: its outcome, whether processes of it are still there, and its length in ms by a monotonic clock. */
+export interface Ended {
+  readonly outcome: Outcome;
+  readonly left: boolean;
+  readonly runMs: number;
 }
 
 /** A live attempt that an earlier run of the daemon has left. */
@@ -53,6 +62,10 @@ export interface LeftAttempt {
   readonly pid: number | null;
   readonly pidStart: number | null;
   readonly outcome: string | null;
+  /** The named queue that it counts against. */
+  readonly queue: string | null;
+  /** Only its process group is stopped. */
+  readonly keepsChildren: 0 | 1;
 }
 
 /** What is recorded of an attempt that has ended: offsets in the log, and what comes next if that is decided by it. */
@@ -62,6 +75,8 @@ interface EndedAttempt {
   readonly end: number;
   readonly live: boolean;
   readonly next: Next | null;
+  /** Null: nobody has seen the end. */
+  readonly runMs: number | null;
 }
 
 /** The text after `[System Error]: `, or null for success. */
@@ -119,20 +134,24 @@ export class Attempts {
     );
     this.#outputStart = db.prepare("UPDATE attempt SET output_start = ? WHERE id = ?");
     this.#insert = db.prepare(
-      `INSERT INTO attempt (job_id, job_name, number, token, boot_id, started_ms, log_start, live)
-       VALUES (:job, :name, :number, :token, :boot, :started, :start, 1) RETURNING id`,
+      `INSERT INTO attempt (job_id, job_name, number, token, boot_id, started_ms, log_start, live,
+         queue, keeps_children)
+       VALUES (:job, :name, :number, :token, :boot, :started, :start, 1, :queue, :keeps)
+       RETURNING id`,
     );
     this.#process = db.prepare("UPDATE attempt SET pid = ?, pid_start = ? WHERE id = ?");
     this.#end = db.prepare(
       `UPDATE attempt SET ended_ms = :ended, outcome = :outcome, exit_code = :code,
-         signal = :signal, error = :error, output_end = :outputEnd, log_end = :end, live = :live
+         signal = :signal, error = :error, output_end = :outputEnd, log_end = :end, live = :live,
+         run_ms = :run
        WHERE id = :id AND outcome IS NULL
        RETURNING number, job_name AS name, started_ms AS started`,
     );
     this.#gone = db.prepare("UPDATE attempt SET live = 0 WHERE id = ?");
     this.#left = db.prepare(
       `SELECT id, job_id AS jobId, job_name AS jobName, token, boot_id AS bootId, pid,
-         pid_start AS pidStart, outcome FROM attempt WHERE live = 1`,
+         pid_start AS pidStart, outcome, queue, keeps_children AS keepsChildren
+       FROM attempt WHERE live = 1`,
     );
   }
 
@@ -140,6 +159,7 @@ export class Attempts {
   claim(job: Job, bootId: string, maxOutputBytes: number): Claim {
     const token = crypto.randomUUID();
     const script = this.#jobs.script(job.id);
+    const options = optionsOf(job);
     return this.#db.transaction(() => {
       this.#moves.move(job, "active");
       const { n } = this.#nextNumber.get(job.id) as { n: number };
@@ -151,13 +171,15 @@ export class Attempts {
         boot: bootId,
         started: this.#now(),
         start: job.logSize,
+        queue: job.queue,
+        keeps: options.keepChildren ? 1 : 0,
       }) as { id: AttemptId };
       const end = this.#output.append(job.id, job.logSize, this.#head(job, script));
       this.#outputStart.run(end, id);
       this.#events.record("started", job, { attempt: n });
       this.#db.afterCommit(() => this.#running.add(job.id));
       const capture = this.#output.begin(job.id, id, end, maxOutputBytes);
-      return { attempt: id, job, token, script, capture };
+      return { attempt: id, job, token, script, options, capture };
     });
   }
 
@@ -215,9 +237,10 @@ export class Attempts {
 
   /**
    * Records the end of an attempt. If the job is still active (nobody has removed, parked or queued it meanwhile),
-   * `decide` says what comes next, in the same transaction. `live`: some of its processes are still there.
+   * `decide` says what comes next, in the same transaction.
    */
-  finish(capture: Capture, outcome: Outcome, live: boolean, decide: (job: Job) => Next): void {
+  finish(capture: Capture, ended: Ended, decide: (job: Job) => Next): void {
+    const { outcome, left: live, runMs } = ended;
     this.#allOrNone([capture], () => {
       const job = this.#jobs.byId(capture.job);
       this.#db.afterCommit(() => this.#running.delete(capture.job));
@@ -225,7 +248,14 @@ export class Attempts {
       const outputEnd = capture.end;
       this.#output.finish(capture, errorText(outcome));
       const next = job.state === "active" ? decide(job) : null;
-      this.#record(job, outcome, { id: capture.attempt, outputEnd, end: capture.end, live, next });
+      this.#record(job, outcome, {
+        id: capture.attempt,
+        outputEnd,
+        end: capture.end,
+        live,
+        next,
+        runMs,
+      });
       if (next === null) this.#jobs.touchLog(job.id);
       else this.#moves.move(job, next.to, { ...next, error: errorText(outcome) });
     });
@@ -233,8 +263,9 @@ export class Attempts {
   }
 
   #record(job: Job, outcome: Outcome, ended: EndedAttempt): void {
-    const { id, outputEnd, end, live, next } = ended;
+    const { id, outputEnd, end, live, next, runMs } = ended;
     const endedMs = this.#now();
+    const run = runMs === null ? null : Math.round(runMs);
     const code = outcome.kind === "exited" ? outcome.code : null;
     const signal = outcome.kind === "signaled" ? outcome.signal : null;
     const error = outcome.kind === "error" ? outcome.reason : null;
@@ -248,19 +279,21 @@ export class Attempts {
       outputEnd,
       end,
       live: live ? 1 : 0,
+      run,
     }) as { number: number; name: string; started: number } | undefined;
     if (row === undefined) return;
+    const tookMs = run ?? Math.max(0, endedMs - row.started);
     this.#events.record("attempt_ended", { ...job, name: row.name }, {
       attempt: row.number,
       outcome: outcome.kind,
       ...(code !== null && { exit_code: code }),
       ...(signal !== null && { signal }),
       ...(error !== null && { error }),
-      run_time_sec: Math.max(0, endedMs - row.started) / 1000,
+      run_time_sec: tookMs / 1000,
       ...(next?.to === "pending" && next.retryAtMs !== null &&
         { retry_at: new Date(next.retryAtMs).toISOString() }),
     });
-    this.#db.afterCommit(() => this.#ended(outcome, Math.max(0, endedMs - row.started)));
+    this.#db.afterCommit(() => this.#ended(outcome, tookMs));
   }
 
   /** No process of the attempt is left. */
@@ -288,7 +321,8 @@ export class Attempts {
       const end = this.#output.append(job.id, job.logSize, encoder.encode(text));
       const outcome = { kind: "lost" } as const;
       const next = job.state === "active" ? decide(job) : null;
-      this.#record(job, outcome, { id: left.id, outputEnd: job.logSize, end, live: true, next });
+      const outputEnd = job.logSize;
+      this.#record(job, outcome, { id: left.id, outputEnd, end, live: true, next, runMs: null });
       if (next !== null) this.#moves.move(job, next.to, { ...next, error: errorText(outcome) });
     });
   }

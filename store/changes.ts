@@ -1,5 +1,5 @@
 /** How the store tells others what has changed: a plain list of listeners, called after the commit. */
-import type { AttemptId, JobId } from "./job.ts";
+import type { AttemptId, Job, JobId } from "./job.ts";
 
 export type Change =
   /** The last writer of a pending job has closed it, or something touched it before it was submitted. */
@@ -17,6 +17,12 @@ export type Change =
     readonly signal: NodeJS.Signals;
     readonly answer: (result: SignalResult) => void;
   }
+  /** There are removed jobs whose rows are to be swept, or finished ones with another age to be deleted at. */
+  | { readonly kind: "garbage" }
+  /** A job was deleted because of its age; as it was. */
+  | { readonly kind: "expired"; readonly job: Job }
+  /** A hook is to be run. */
+  | { readonly kind: "hook" }
   /** Events were stored. */
   | { readonly kind: "events" }
   /** A job has come to its end or was removed. */

@@ -9,11 +9,18 @@
 import { renameSync, rmSync } from "node:fs";
 import { DatabaseSync, type SQLOutputValue, type StatementSync } from "node:sqlite";
 import { fromSqlite, StoreError } from "./errors.ts";
+import { Health } from "./health.ts";
+import { Presence } from "./presence.ts";
 import { Room } from "./room.ts";
 import { MIGRATIONS } from "./schema.ts";
 
-/** Milliseconds that SQLite waits for another program (a sqlite3 shell, a backup) before "busy". It blocks the loop. */
+/**
+ * Milliseconds that SQLite waits for another program (a sqlite3 shell, a backup) before "busy". It blocks the loop, so
+ * once that was in vain there is no waiting until the lock is gone.
+ */
 const BUSY_TIMEOUT_MS = 250;
+/** What the log may keep on disk when it is begun anew, in bytes: as much as SQLite's usual checkpoint lets it grow. */
+const LOG_BYTES = 4 * 1024 * 1024;
 /** A larger file is not looked through at start: it would take longer than a second. */
 const QUICK_CHECK_BYTES = 32 * 1024 * 1024;
 
@@ -89,6 +96,9 @@ export class Database {
   /** What waits for the commit of the open transaction. */
   #afterCommit: (() => void)[] = [];
   readonly #room: Room;
+  readonly #presence: Presence;
+  /** Whether the file can be changed, for the daemon's log. */
+  readonly health = new Health();
   #failure: StoreError | null = null;
   #wal: Deno.FsFile | null = null;
   #syncing: Promise<void> | null = null;
@@ -111,11 +121,15 @@ export class Database {
         );
       }
       this.#db.exec("PRAGMA synchronous = NORMAL");
-      this.#db.exec("PRAGMA foreign_keys = ON");
+      this.#db.exec(`PRAGMA journal_size_limit = ${LOG_BYTES}`);
+      this.#presence = new Presence(path);
       this.#begin = this.#db.prepare("BEGIN IMMEDIATE");
       this.#commit = this.#db.prepare("COMMIT");
       this.#rollback = this.#db.prepare("ROLLBACK");
+      // A table that is made anew is dropped first, which must not delete what refers to it.
+      this.#db.exec("PRAGMA foreign_keys = OFF");
       this.#migrate();
+      this.#db.exec("PRAGMA foreign_keys = ON");
       this.#probe = this.prepare("UPDATE counter SET value = value + 1 WHERE name = 'probe'");
     } catch (error) {
       throw fromSqlite(error);
@@ -217,6 +231,20 @@ export class Database {
     return this.#pragma("page_count") * this.#pragma("page_size");
   }
 
+  /** Pages of the database that are not in use. */
+  get unusedPages(): number {
+    return this.#pragma("freelist_count");
+  }
+
+  /** Gives at most so many of them back to the file system. False: there were none. */
+  giveBack(pages: number): boolean {
+    const before = this.unusedPages;
+    if (before > 0) {
+      this.#guard(() => this.#db.prepare(`PRAGMA incremental_vacuum(${pages})`).all());
+    }
+    return this.unusedPages < before;
+  }
+
   /** Runs one changing statement as a transaction of its own; returns how many rows it changed. */
   run(statement: Statement, ...parameters: Value[]): number {
     if (this.#db.isTransaction) return statement.run(...parameters);
@@ -226,6 +254,7 @@ export class Database {
   #guard<T>(body: () => T): T {
     this.#room.watch();
     try {
+      this.#presence.check();
       let result: T;
       try {
         result = body();
@@ -233,13 +262,25 @@ export class Database {
         if (!isFull(error) || !this.#room.make()) throw error;
         result = body();
       }
-      this.#failure = null;
+      this.#succeeded();
       return result;
     } catch (error) {
       const mapped = fromSqlite(error);
-      if (mapped instanceof StoreError && MEDIUM.has(mapped.kind)) this.#failure = mapped;
+      if (mapped instanceof StoreError && MEDIUM.has(mapped.kind)) this.#failed(mapped);
       throw mapped;
     }
+  }
+
+  #succeeded(): void {
+    if (this.#failure?.kind === "busy") this.#db.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
+    this.#failure = null;
+    this.health.succeeded();
+  }
+
+  #failed(error: StoreError): void {
+    if (error.kind === "busy") this.#db.exec("PRAGMA busy_timeout = 0");
+    this.#failure = error;
+    this.health.failed(error);
   }
 
   /**
@@ -293,7 +334,7 @@ export class Database {
 }
 
 /** Kinds that say something about the medium rather than about one statement. */
-const MEDIUM: ReadonlySet<string> = new Set(["full", "read-only", "io", "busy"]);
+const MEDIUM: ReadonlySet<string> = new Set(["full", "read-only", "io", "busy", "gone"]);
 
 function isFull(error: unknown): boolean {
   const mapped = fromSqlite(error);

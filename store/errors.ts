@@ -10,6 +10,8 @@ export type StoreErrorKind =
   | "read-only"
   /** Another program keeps the state file locked. */
   | "busy"
+  /** The state file was deleted or replaced while it is open. */
+  | "gone"
   /** The state file cannot be read or written, or is damaged. */
   | "io";
 

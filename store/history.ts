@@ -13,6 +13,8 @@ export interface Attempt {
   readonly outcome: "exited" | "signaled" | "timeout" | "cancelled" | "lost" | "error" | null;
   readonly exitCode: number | null;
   readonly signal: string | null;
+  /** How long it ran, in ms by a monotonic clock; null: it runs, or nobody has seen its end. */
+  readonly runMs: number | null;
   /** Why it could not start. */
   readonly error: string | null;
   readonly pid: number | null;
@@ -24,7 +26,7 @@ export interface Attempt {
 }
 
 const COLUMNS = `id, job_id AS jobId, number, started_ms AS startedMs, ended_ms AS endedMs, outcome,
-  exit_code AS exitCode, signal, error, pid, log_start AS logStart, log_end AS logEnd,
+  exit_code AS exitCode, signal, run_ms AS runMs, error, pid, log_start AS logStart, log_end AS logEnd,
   output_start AS outputStart, output_end AS outputEnd`;
 
 export class History {

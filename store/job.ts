@@ -28,7 +28,7 @@ export function isFinished(job: Job): boolean {
 
 /** When a waiting job may start, in ms since the epoch, or null. */
 export function notBeforeMs(job: Job): number | null {
-  const at = Math.max(job.startAtMs ?? 0, job.retryAtMs ?? 0);
+  const at = Math.max(job.startAtMs ?? 0, job.atMs ?? 0, job.retryAtMs ?? 0);
   return at === 0 ? null : at;
 }
 
@@ -37,8 +37,11 @@ export function submittedMs(job: Job): number | null {
   return job.seq === null ? null : Math.floor(job.seq / 1000);
 }
 
-/** Of a pending job. open: a draft, empty, or with a writer; waiting: until `wakeAtMs`; ready: may start now. */
-export type Phase = "open" | "waiting" | "ready";
+/**
+ * Of a pending job. open: a draft, empty, or with a writer; blocked: until other jobs have completed; waiting: until
+ * `wakeAtMs`; ready: may start now.
+ */
+export type Phase = "open" | "blocked" | "waiting" | "ready";
 
 /** A row of the job table. Times in seconds and nanoseconds are what stat shows, those in ms are for scheduling. */
 export interface Job {
@@ -47,12 +50,20 @@ export interface Job {
   readonly state: State;
   readonly phase: Phase | null;
   readonly seq: number | null;
+  /** What counts: `setPriority`, else that of the options, else 0. */
   readonly priority: number;
+  /** Set by the extended attribute. */
+  readonly setPriority: number | null;
+  /** JSON of `JobOptions`; null: not read since the script was written. */
+  readonly options: string | null;
   /** Attempts that count, since the job was queued. */
   readonly attempts: number;
   /** Attempts lost in a row. */
   readonly lost: number;
+  /** Not before: the mtime that somebody has set, and the option `at`. */
   readonly startAtMs: number | null;
+  readonly atMs: number | null;
+  /** The end of a wait that began at some moment: a backoff, or the option `delay`. */
   readonly retryAtMs: number | null;
   readonly unflushed: 0 | 1;
   readonly mode: number;
@@ -80,8 +91,9 @@ export interface Job {
 }
 
 /** The columns of {@linkcode Job}, for SELECT. */
-export const JOB_COLUMNS = `id, name, state, phase, seq, priority, attempts, lost,
-  start_at_ms AS startAtMs, retry_at_ms AS retryAtMs, unflushed, mode, uid, gid,
+export const JOB_COLUMNS = `id, name, state, phase, seq, priority,
+  set_priority AS setPriority, options, attempts, lost,
+  start_at_ms AS startAtMs, at_ms AS atMs, retry_at_ms AS retryAtMs, unflushed, mode, uid, gid,
   atime_s AS atimeSec, atime_ns AS atimeNsec, mtime_s AS mtimeSec, mtime_ns AS mtimeNsec,
   log_mtime_s AS logMtimeSec, log_mtime_ns AS logMtimeNsec, ctime_s AS ctimeSec, ctime_ns AS ctimeNsec,
   script_size AS scriptSize, log_size AS logSize, log_dropped AS logDropped,

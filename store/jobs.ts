@@ -2,6 +2,7 @@
  * Jobs as files: look-up, listing, attributes and script text. What moves a job between states is in `moves.ts`, what
  * makes it run in `queue.ts`.
  */
+import type { Changes } from "./changes.ts";
 import type { Database } from "./database.ts";
 import { StoreError } from "./errors.ts";
 import { type Job, JOB_COLUMNS, type JobId, type ListedState, timestamp } from "./job.ts";
@@ -25,11 +26,17 @@ export interface JobAttributes {
   readonly log?: boolean;
 }
 
+/** A larger log is deleted piece by piece (`Retention.sweep`), so that nobody waits for it. */
+export const SWEPT_BYTES = 1_048_576;
+/** The options of a script are in its first lines; as much of it is read to find them, and more if need be. */
+const HEAD_BYTES = 65_536;
+
 /** How many deleted rows are remembered. The kernel asks for one within the system call that has looked it up. */
 const MAX_GONE = 256;
 
 export class Jobs {
   readonly #db: Database;
+  readonly #changes: Changes;
   readonly #now: () => number;
   readonly #byName;
   readonly #byId;
@@ -42,7 +49,7 @@ export class Jobs {
   readonly #putScript;
   readonly #scriptWritten;
   readonly #getScript;
-  readonly #getStart;
+  readonly #getHead;
   readonly #purge;
   readonly #removed;
   /** How many descriptors are open on a job's files. Nothing is open when the daemon starts. */
@@ -51,8 +58,9 @@ export class Jobs {
   readonly #gone = new Map<JobId, Job>();
 
   /** `now` is milliseconds since the epoch. */
-  constructor(db: Database, now: () => number) {
+  constructor(db: Database, changes: Changes, now: () => number) {
     this.#db = db;
+    this.#changes = changes;
     this.#now = now;
     this.#byName = db.prepare(
       `SELECT ${JOB_COLUMNS} FROM job WHERE name = ? AND state <> 'removed'`,
@@ -85,15 +93,15 @@ export class Jobs {
        ON CONFLICT (job_id) DO UPDATE SET content = excluded.content`,
     );
     this.#scriptWritten = db.prepare(
-      `UPDATE job SET script_size = :size, unflushed = :unflushed, mtime_s = :s, mtime_ns = :ns,
+      `UPDATE job SET script_size = :size, options = NULL, unflushed = :unflushed, mtime_s = :s, mtime_ns = :ns,
          ctime_s = :cs, ctime_ns = :cns WHERE id = :id`,
     );
     this.#getScript = db.prepare("SELECT content FROM script WHERE job_id = ?");
-    this.#getStart = db.prepare(
-      "SELECT substr(content, 1, 16) AS start FROM script WHERE job_id = ?",
+    this.#getHead = db.prepare(
+      `SELECT substr(content, 1, ${HEAD_BYTES}) AS head FROM script WHERE job_id = ?`,
     );
     this.#purge = db.prepare(
-      `DELETE FROM job WHERE id = ? AND state = 'removed'
+      `DELETE FROM job WHERE id = ? AND state = 'removed' AND log_size - log_dropped <= ${SWEPT_BYTES}
        AND NOT EXISTS (SELECT 1 FROM attempt WHERE job_id = job.id AND live = 1)`,
     );
     this.#removed = db.prepare("SELECT id FROM job WHERE state = 'removed'");
@@ -246,15 +254,19 @@ export class Jobs {
     return this.#retained.has(id);
   }
 
-  /** The first bytes of the committed text: enough to tell what it is. */
-  scriptStart(id: JobId): Uint8Array {
-    const row = this.#getStart.get(id) as { start: Uint8Array } | undefined;
-    return row?.start ?? new Uint8Array(0);
+  /** The first bytes of the committed text: enough to tell what it is, and mostly to find its options. */
+  scriptHead(id: JobId): Uint8Array {
+    const row = this.#getHead.get(id) as { head: Uint8Array } | undefined;
+    return row?.head ?? new Uint8Array(0);
   }
 
-  /** Deletes what is left of a removed job, unless a descriptor is open on it or processes of it may be alive. */
+  /**
+   * Deletes what is left of a removed job, unless a descriptor is open on it or processes of it may be alive. A large log
+   * is left to be swept.
+   */
   purge(id: JobId): void {
-    if (!this.#retained.has(id)) this.#db.run(this.#purge, id);
+    if (this.#retained.has(id)) return;
+    if (this.#db.run(this.#purge, id) === 0) this.#changes.emit({ kind: "garbage" });
   }
 
   /** At start, when nothing can be open: purges all removed jobs. */

@@ -2,11 +2,14 @@
  * The moves of a job between its states, as a user asks for them: rename, removal, retry, cancel. Each is one
  * transaction, told to the listeners after its commit. The moves that running makes are in `attempts.ts`.
  */
+import { type Admission, UNFINISHED } from "./admission.ts";
 import type { Changes } from "./changes.ts";
 import type { Database } from "./database.ts";
+import type { Dependencies } from "./dependencies.ts";
 import type { Directories } from "./directories.ts";
 import { StoreError } from "./errors.ts";
-import type { Events } from "./events.ts";
+import type { EventFields, Events } from "./events.ts";
+import type { Hooks } from "./hooks.ts";
 import {
   type AttemptId,
   isDraft,
@@ -16,10 +19,9 @@ import {
   type State,
   timestamp,
 } from "./job.ts";
-import type { Jobs, NewJob } from "./jobs.ts";
+import { type Jobs, type NewJob, SWEPT_BYTES } from "./jobs.ts";
 import type { Output } from "./output.ts";
 import type { Queue } from "./queue.ts";
-import { isLog } from "./section.ts";
 
 /** What a move sets besides the state. What is undefined stays. */
 interface MoveFields {
@@ -28,11 +30,14 @@ interface MoveFields {
   readonly retryAtMs?: number | null;
   /** True: the job is submitted anew and gets a new place in the queue. */
   readonly resubmitted?: boolean;
+  /** True: a user has moved it; that needs no hook to be told. */
+  readonly byUser?: boolean;
   /** Why the attempt failed, or why there was none; null: it has succeeded. */
   readonly error?: string | null;
 }
 
-const UNFINISHED = "not run: the script was not written to its end";
+/** How many who waited for a job are told of its end at once. */
+const TOLD_AT_ONCE = 100;
 const encoder = new TextEncoder();
 
 /** True for a file that was never submitted, such as an editor's: no event has told of it. */
@@ -46,11 +51,13 @@ export class Moves {
   readonly #jobs: Jobs;
   readonly #directories: Directories;
   readonly #queue: Queue;
+  readonly #dependencies: Dependencies;
+  readonly #admission: Admission;
   readonly #output: Output;
   readonly #changes: Changes;
   readonly #events: Events;
+  readonly #hooks: Hooks;
   readonly #now: () => number;
-  readonly #doubts = new Map<JobId, string>();
   readonly #move;
   readonly #rename;
   readonly #liveAttempt;
@@ -61,18 +68,24 @@ export class Moves {
     jobs: Jobs,
     directories: Directories,
     queue: Queue,
+    dependencies: Dependencies,
+    admission: Admission,
     output: Output,
     changes: Changes,
     events: Events,
+    hooks: Hooks,
     now: () => number,
   ) {
     this.#db = db;
     this.#jobs = jobs;
     this.#directories = directories;
     this.#queue = queue;
+    this.#dependencies = dependencies;
+    this.#admission = admission;
     this.#output = output;
     this.#changes = changes;
     this.#events = events;
+    this.#hooks = hooks;
     this.#now = now;
     this.#move = db.prepare(
       `UPDATE job SET state = :to, phase = :phase, wake_at_ms = NULL, start_at_ms = NULL,
@@ -122,9 +135,16 @@ export class Moves {
       this.#directories.moved(job.state, to);
       if (to === "complete") this.#events.record("completed", job);
       if (to === "failed") this.#events.record("failed", job, { reason: error });
-      if (finished) this.#over(job.id);
-      if (to === "pending") this.#enter(this.#jobs.require(job.id));
+      if (job.state === "pending" && to !== "active") this.#dependencies.clear(job.id);
+      this.#dependencies.moved(job, to);
+      if (finished) this.#finished(job, to, fields);
+      if (to === "pending") this.#enter(this.#jobs.require(job.id), !fields.resubmitted);
     });
+  }
+
+  #finished(job: Job, to: "complete" | "failed", { byUser, attempts = job.attempts }: MoveFields) {
+    if (!byUser) this.#hooks.ended(job, to, attempts);
+    this.#over(job.id);
   }
 
   #over(job: JobId): void {
@@ -145,42 +165,56 @@ export class Moves {
     this.#changes.emit({ kind: "queued" });
   }
 
-  #enter(job: Job): void {
-    const reason = this.#queue.mayRun(job) ? this.unfit(job) : null;
+  /** A pending job gets its place, or goes to failed if it cannot run. `isRetry`: it has only to wait for its turn. */
+  #enter(job: Job, isRetry = false): void {
+    if (!this.#queue.mayRun(job)) return this.#queue.schedule(job);
+    const prepared = this.#admission.prepare(job, isRetry);
+    if (typeof prepared === "string") this.#refuse(job, prepared);
+    else this.#queue.schedule(prepared);
+  }
+
+  #refuse(job: Job, reason: string): void {
     // While an attempt lives, its log is still being written; whoever claims the job afterwards asks again.
-    if (reason === null || this.#attemptOf(job.id) !== undefined) this.#queue.schedule(job);
-    else this.reject(job, reason);
+    if (this.#attemptOf(job.id) === undefined) this.reject(job, reason);
+    else this.#queue.schedule({ ...job, options: null });
+  }
+
+  /**
+   * Whether a job that `Queue.next` has given may be claimed. False: it has gone to failed or to another place, and
+   * another one may be next.
+   */
+  admit(job: Job): boolean {
+    if (job.options !== null && this.#admission.unfit(job) === null) return true;
+    this.#db.transaction(() => this.#enter(job));
+    return false;
+  }
+
+  /**
+   * Tells some of those who wait for a job that it has come to its end: the last one that they wait for has completed, so
+   * they get their place, or it has not, so they go to failed. False: there was nobody to tell. `of`: only of this job.
+   */
+  tellDependents(of?: JobId): boolean {
+    const end = this.#dependencies.nextEnd(of);
+    if (end === undefined) return false;
+    this.#db.transaction(() => {
+      const ids = this.#dependencies.dependents(end.onId, TOLD_AT_ONCE);
+      for (const id of ids) {
+        this.#dependencies.told(id, end.onId);
+        const job = this.#jobs.byId(id);
+        if (job?.phase !== "blocked") continue; // one that is being written asks again when it is handed in
+        if (end.error !== null) this.#refuse(job, `not run: ${end.error}`);
+        else if (!this.#dependencies.isBlocked(id)) this.#queue.schedule(job);
+      }
+      if (ids.length < TOLD_AT_ONCE) this.#dependencies.allTold(end.onId);
+    });
+    this.#changes.emit({ kind: "queued" });
+    return true;
   }
 
   /** A job that was open when the last daemon ended: submitted, unless its writer was cut off. */
   recover(job: Job): void {
     if (job.unflushed === 1 && !isDraft(job.name)) this.reject(job, UNFINISHED);
     else this.#enter(job);
-  }
-
-  /**
-   * A script's text is not what was meant, for this reason, which the job's log will give; null: it is again. Kept in
-   * memory, since the reason may be that nothing can be written; what can be is the mark of `Jobs.markUnflushed`.
-   */
-  doubt(id: JobId, reason: string | null): void {
-    if (reason === null) this.#doubts.delete(id);
-    else if (this.#jobs.byId(id)?.state !== "removed") this.#doubts.set(id, reason);
-  }
-
-  /** The reason for which a script's text is not what was meant, or undefined. */
-  doubtOf(id: JobId): string | undefined {
-    return this.#doubts.get(id);
-  }
-
-  /** Why a pending job must not run, or null. */
-  unfit(job: Job): string | null {
-    const doubt = this.#doubts.get(job.id);
-    if (doubt !== undefined) return `not run: ${doubt}`;
-    if (job.unflushed === 1) return UNFINISHED;
-    if (isLog(this.#jobs.scriptStart(job.id))) {
-      return "not run: this is the log of a job, not a script. To run a job again, move it (mv) to pending/";
-    }
-    return null;
   }
 
   /** Makes an empty pending job; `replaced` is the job whose name it takes. */
@@ -204,15 +238,18 @@ export class Moves {
 
   /** After the commit that has removed it. */
   #forgotten(job: Job, attempt: AttemptId | undefined): void {
-    this.#doubts.delete(job.id);
+    this.#admission.forget(job.id);
     this.#cancel(attempt);
   }
 
-  #removeRow(job: Job, attempt: AttemptId | undefined): void {
-    if (!isUnheardOf(job)) this.#events.record("removed", job);
-    if (attempt !== undefined || this.#jobs.isRetained(job.id)) {
+  #removeRow(job: Job, attempt: AttemptId | undefined, fields: EventFields = {}): void {
+    if (!isUnheardOf(job)) this.#events.record("removed", job, fields);
+    const isLarge = job.logSize - job.logDropped > SWEPT_BYTES;
+    if (attempt !== undefined || this.#jobs.isRetained(job.id) || isLarge) {
       this.move(job, "removed");
+      if (isLarge) this.#db.afterCommit(() => this.#jobs.purgeIfRemoved(job.id));
     } else {
+      this.#dependencies.moved(job, "removed");
       this.#jobs.remember(job);
       this.#delete.run(job.id);
       this.#directories.moved(job.state, null);
@@ -220,16 +257,32 @@ export class Moves {
     this.#over(job.id);
   }
 
+  /** Finished jobs are deleted because of their age. */
+  expire(jobs: readonly Job[]): void {
+    this.#db.transaction(() => {
+      for (const job of jobs) {
+        this.#removeRow(job, this.#attemptOf(job.id), { reason: "expired" });
+        this.#admission.forget(job.id);
+      }
+    });
+    for (const job of jobs) this.#changes.emit({ kind: "expired", job });
+  }
+
   /** rename inside `pending/`; `replaced` is the job whose name it takes. */
   renamePending(job: Job, name: string, replaced: Job | undefined): void {
     const attempt = replaced && this.#attemptOf(replaced.id);
     const wasDraft = isDraft(job.name);
     this.#db.transaction(() => {
-      if (replaced !== undefined) this.#removeRow(replaced, attempt);
+      if (replaced !== undefined) {
+        // An editor replaces a job in this way: who waits for it waits for what is in its place.
+        if (replaced.state === "pending") this.#dependencies.rebind(replaced.id, job.id);
+        this.#removeRow(replaced, attempt);
+      }
       this.#setName(job, name);
       // A draft gets its turn now, anything else keeps its phase: what is open settles again (below).
       const renamed = this.#jobs.require(job.id);
-      if (wasDraft || isDraft(name)) this.#enter(renamed);
+      const mayWaitForItself = replaced !== undefined && renamed.phase === "blocked";
+      if (wasDraft || isDraft(name) || mayWaitForItself) this.#enter(renamed);
     });
     if (replaced !== undefined) this.#forgotten(replaced, attempt);
     if (!wasDraft) this.#queue.settle(job.id);
@@ -255,7 +308,7 @@ export class Moves {
     const attempt = this.#attemptOf(job.id);
     this.#db.transaction(() => {
       this.#setName(job, name);
-      this.move(this.#jobs.require(job.id), "failed", { error: "moved to failed" });
+      this.move(this.#jobs.require(job.id), "failed", { error: "moved to failed", byUser: true });
     });
     this.#cancel(attempt);
   }
@@ -264,6 +317,8 @@ export class Moves {
   requeue(job: Job, name: string): void {
     const attempt = this.#attemptOf(job.id);
     this.#db.transaction(() => {
+      // Who waits for its former end is told of that one.
+      while (this.tellDependents(job.id));
       this.#setName(job, name);
       this.move(this.#jobs.require(job.id), "pending", {
         attempts: 0,
@@ -281,7 +336,7 @@ export class Moves {
     this.#db.transaction(() => {
       this.#output.append(job.id, job.logSize, text);
       // What is in doubt stays so when it is moved back, also for the next daemon.
-      if (this.#doubts.has(job.id)) this.#jobs.markUnflushed(job.id);
+      if (this.#admission.doubtOf(job.id) !== undefined) this.#jobs.markUnflushed(job.id);
       this.move(job, "failed", { error: reason });
     });
   }
@@ -290,7 +345,7 @@ export class Moves {
   rejectEmpty(id: JobId): void {
     const job = this.#jobs.byId(id);
     if (job?.state !== "pending" || job.scriptSize > 0 || isDraft(job.name)) return;
-    const reason = this.unfit(job);
+    const reason = this.#admission.unfit(job);
     if (reason !== null && this.#attemptOf(id) === undefined) this.reject(job, reason);
   }
 

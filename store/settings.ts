@@ -3,9 +3,16 @@ import { z } from "zod";
 import type { Changes } from "./changes.ts";
 import type { Database } from "./database.ts";
 import type { Events } from "./events.ts";
+import { isQueueName, QUEUE_NAME_RULE } from "./job_options.ts";
+import { LIMITS } from "./limits.ts";
 
-/** A year: longer waits are mistakes, and far from where timers and dates overflow. */
-const MAX_SECONDS = 31_536_000;
+/** Finished jobs may be kept for ten years. */
+const MAX_RETENTION_SEC = 315_360_000;
+/** Far more than anybody tells apart; a limit, so that the settings stay a text that one can read. */
+const MAX_QUEUES = 100;
+/** A program and its arguments, or a command of a hook: more is a mistake, and must fit on a command line. */
+const MAX_WORDS = 100;
+const MAX_TEXT = 4096;
 /** Beyond this a machine runs out of processes and descriptors first. */
 const MAX_JOBS = 10_000;
 /** Below this the line that says what is missing would be longer than what is kept. */
@@ -13,13 +20,29 @@ const MIN_OUTPUT_BYTES = 1024;
 /** A script is one value in SQLite, whose limit is 1,000,000,000 bytes, and is held in memory while it is open. */
 const MAX_SCRIPT_BYTES = 268_435_456;
 
-const seconds = z.number().min(0).max(MAX_SECONDS);
+const seconds = z.number().min(0).max(LIMITS.maxSeconds);
+const jobCount = z.int().min(0).max(MAX_JOBS);
+const retention = z.number().min(0).max(MAX_RETENTION_SEC).nullable().default(null);
+const noNul = (text: string) => !text.includes("\0");
+const line = z.string().max(MAX_TEXT).refine(noNul, "must not have a NUL character");
+const wrapper = z.array(line).max(MAX_WORDS)
+  .refine(([program]) => program !== "", "the program has no name");
+const command = line.refine((text) => text.trim() !== "", "must be a command, or null for none")
+  .nullable().default(null);
+const queue = z.strictObject({ max_job_count: jobCount });
+/** Before zod copies it, which leaves out a key like __proto__. */
+const hasQueueNames = z.unknown().refine(
+  (all) => typeof all !== "object" || all === null || Object.keys(all).every(isQueueName),
+  `the name of a queue is ${QUEUE_NAME_RULE}`,
+);
+const queues = hasQueueNames.pipe(z.record(z.string(), queue))
+  .refine((all) => Object.keys(all).length <= MAX_QUEUES, `at most ${MAX_QUEUES} queues`);
 
 const SCHEMA = z.strictObject({
-  max_attempts: z.int().min(1).max(1_000_000).default(3),
+  max_attempts: z.int().min(1).max(LIMITS.maxAttempts).default(3),
   timeout_sec: seconds.default(180),
-  max_job_count: z.int().min(0).max(MAX_JOBS).default(20),
-  backoff_mult: z.number().min(0).max(1000).default(2),
+  max_job_count: jobCount.default(20),
+  backoff_mult: z.number().min(0).max(LIMITS.maxBackoffMult).default(2),
   backoff_base: seconds.default(2),
   backoff_max_sec: seconds.default(3600),
   backoff_jitter: z.number().min(0).max(1).default(0),
@@ -27,9 +50,15 @@ const SCHEMA = z.strictObject({
   kill_grace_sec: z.number().min(0).max(3600).default(5),
   max_output_bytes: z.int().min(MIN_OUTPUT_BYTES).max(2 ** 40).default(10_485_760),
   max_script_bytes: z.int().min(1).max(MAX_SCRIPT_BYTES).default(16_777_216),
+  retain_complete_sec: retention,
+  retain_failed_sec: retention,
   replace_finished: z.boolean().default(false),
+  wrapper: wrapper.default([]),
   settle_ms: z.int().min(0).max(60_000).default(25),
   paused: z.boolean().default(false),
+  queues: queues.default({}),
+  on_complete: command,
+  on_failed: command,
 });
 
 export type Settings = Readonly<z.infer<typeof SCHEMA>>;
@@ -51,18 +80,27 @@ export function checkSettings(value: unknown): Partial<Settings> {
   return Object.fromEntries(Object.entries(result.data).filter(([key]) => given.includes(key)));
 }
 
+const EXPECTED: Readonly<Record<string, string>> = {
+  int: "a whole number",
+  object: "an object",
+  record: "an object",
+  array: "an array",
+};
+
 function describe(issue: z.core.$ZodIssue): string {
   const key = issue.path.join(".");
   switch (issue.code) {
     case "unrecognized_keys":
-      return issue.keys.map((name) => `unknown key ${JSON.stringify(name)}`).join("; ");
+      return issue.keys.map((name) =>
+        `unknown key ${JSON.stringify([...issue.path, name].join("."))}`
+      ).join("; ");
     case "too_small":
       return `${key} must be at least ${issue.minimum}, not ${shown(issue.input)}`;
     case "too_big":
       return `${key} must be at most ${issue.maximum}, not ${shown(issue.input)}`;
     case "invalid_type":
       if (key === "") return `the settings must be an object, not ${shown(issue.input)}`;
-      return `${key} must be a ${issue.expected === "int" ? "whole number" : issue.expected}, not ${
+      return `${key} must be ${EXPECTED[issue.expected] ?? `a ${issue.expected}`}, not ${
         shown(issue.input)
       }`;
     default:
@@ -108,7 +146,8 @@ export class SettingsStore {
    */
   apply(change: Partial<Settings>): string[] {
     const current: Readonly<Record<string, unknown>> = this.#current;
-    const changed = Object.entries(change).filter(([key, value]) => current[key] !== value);
+    const changed = Object.entries(change)
+      .filter(([key, value]) => JSON.stringify(current[key]) !== JSON.stringify(value));
     if (changed.length === 0) return [];
     this.#db.transaction(() => {
       for (const [key, value] of changed) this.#put.run(key, JSON.stringify(value));

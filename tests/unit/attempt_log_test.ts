@@ -71,7 +71,7 @@ storeTest("a section after output without a newline begins with one", (f) => {
 storeTest("what is in the log for want of an attempt is in no section", (f) => {
   f.ended("x");
   f.store.moves.requeue(f.job("x"), ".x");
-  f.store.moves.doubt(f.job(".x").id, "no room");
+  f.store.admission.doubt(f.job(".x").id, "no room");
   f.store.moves.renamePending(f.job(".x"), "x", undefined);
   const job = f.job("x");
   assert.equal(job.state, "failed");

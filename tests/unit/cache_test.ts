@@ -221,7 +221,7 @@ for (const next of [COMPLETE, FAILED]) {
 
 cacheTest("a retried job that cannot run is back at once, and its log has changed", (f) => {
   f.ended("x", FAILED);
-  f.store.moves.doubt(f.job("x").id, "no room");
+  f.store.admission.doubt(f.job("x").id, "no room");
   const log = logIno(f.job("x").id);
   const forgotten = f.forgets(() => f.rename("failed", "x", "pending"));
   assert.equal(f.job("x").state, "failed");

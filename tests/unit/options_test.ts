@@ -37,6 +37,7 @@ Deno.test("parseOptions() has defaults", () => {
   assert.deepEqual(parsed("/mnt"), {
     stateFile: undefined,
     allowOther: false,
+    drainTimeoutSec: 0,
     logLevel: "info",
     logFormat: "text",
     mountpoint: "/mnt",
@@ -46,9 +47,9 @@ Deno.test("parseOptions() has defaults", () => {
 Deno.test("parseOptions() takes options before and after the mountpoint", () => {
   const expected = {
     ...{ stateFile: "/q.db", allowOther: true, logLevel: "debug", logFormat: "json" },
-    ...{ mountpoint: "mnt" },
+    ...{ mountpoint: "mnt", drainTimeoutSec: 2.5 },
   };
-  const options = ["--state-file", "/q.db", "--allow-other"];
+  const options = ["--state-file", "/q.db", "--allow-other", "--drain-timeout", "2.5"];
   const rest = ["--log-level=debug", "--log-format=json"];
   assert.deepEqual(parsed(...options, ...rest, "mnt"), expected);
   assert.deepEqual(parsed("mnt", ...options, ...rest), expected);
@@ -74,6 +75,9 @@ const BAD: readonly string[][] = [
   ["--state-file", "/q.db"],
   ["--log-level", "loud", "/mnt"],
   ["--allow-other=yes", "/mnt"],
+  ["--drain-timeout", "-1", "/mnt"],
+  ["--drain-timeout", "soon", "/mnt"],
+  ["--drain-timeout", "Infinity", "/mnt"],
 ];
 
 for (const args of BAD) {
@@ -93,7 +97,10 @@ Deno.test("parseOptions() prints help and version to stdout", () => {
   const help = ended("--help");
   assert.deepEqual([help.status, help.stderr], [0, ""]);
   for (
-    const word of ["MOUNTPOINT", "--state-file", "--allow-other", "--log-level", "--log-format"]
+    const word of [
+      ...["MOUNTPOINT", "--state-file", "--allow-other", "--drain-timeout", "--log-level"],
+      "--log-format",
+    ]
   ) {
     assert.ok(help.stdout.includes(word), word);
   }

@@ -12,7 +12,7 @@ function next(
     & Partial<Settings>
     & { attempts?: number; lost?: number; random?: number } = {},
 ) {
-  return decide({ attempts, lost }, {
+  return decide({ attempts, lost, options: null }, {
     outcome,
     settings: { ...DEFAULT_SETTINGS, ...settings },
     nowMs: START_MS,

@@ -49,7 +49,8 @@ async function withProcesses(
   const reader = shell.stdout.getReader();
   const child = Number(new TextDecoder().decode((await reader.read()).value));
   try {
-    await body({ token, bootId: BOOT, pid: shell.pid, pidStart: startTicks(shell.pid) }, child);
+    const { pid } = shell;
+    await body({ token, bootId: BOOT, pid, pidStart: startTicks(pid), keepsChildren: 0 }, child);
   } finally {
     signal(child, "SIGKILL");
     signal(shell.pid, "SIGKILL");

@@ -33,7 +33,7 @@ function at(ms: number): string {
 const NEW = {
   ...{ name: "x", state: "pending", queue: null, priority: 0, uid: 0, gid: 0 },
   ...{ created: at(0), submitted: null, started: null, finished: null, run_time_sec: null },
-  ...{ not_before: null, last_error: null, attempts: [] },
+  ...{ not_before: null, after: [], last_error: null, attempts: [] },
 };
 
 fileSystemTest("a status is one document, pretty-printed, and stat knows its size", (f) => {

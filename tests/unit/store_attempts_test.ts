@@ -3,6 +3,7 @@ import { errorText, type Outcome } from "../../store/attempts.ts";
 import { Logs } from "../../fs/logs.ts";
 import {
   COMPLETE,
+  ended,
   FAILED,
   readAll,
   RETRY,
@@ -117,7 +118,7 @@ for (const [what, [act, state]] of Object.entries(MEANWHILE)) {
     f.print(claim, "out\n");
     act(f);
     const { phase } = f.job("x");
-    f.store.attempts.finish(claim.capture, { kind: "cancelled" }, false, () => {
+    f.store.attempts.finish(claim.capture, ended({ kind: "cancelled" }, false), () => {
       throw new Error("nobody decides about it");
     });
     assert.deepEqual([f.job("x").state, f.job("x").phase], [state, phase]);
@@ -148,7 +149,7 @@ storeTest("a descriptor on a removed log reads to its end", (f) => {
 storeTest("finish() with processes left keeps the attempt alive until gone()", (f) => {
   const claim = f.running("x");
   f.store.moves.remove(f.job("x"));
-  f.store.attempts.finish(claim.capture, { kind: "cancelled" }, true, () => COMPLETE);
+  f.store.attempts.finish(claim.capture, ended({ kind: "cancelled" }, true), () => COMPLETE);
   assert.equal(f.byId(claim.job.id).state, "removed");
   f.store.attempts.gone(claim.attempt, claim.job.id);
   assert.equal(f.store.jobs.byId(claim.job.id), undefined);
@@ -160,7 +161,7 @@ storeTest("finish() follows a job that was rejected while its attempt was stoppe
   f.store.moves.requeue(f.job("x"), "x");
   // A writer opens it and fails, while the old attempt still prints.
   f.store.queue.hold(f.job("x"));
-  f.store.moves.doubt(claim.job.id, "no room");
+  f.store.admission.doubt(claim.job.id, "no room");
   f.store.queue.release(claim.job.id);
   f.store.moves.submit([claim.job.id]);
   f.print(claim, "more\n");
@@ -176,7 +177,7 @@ storeTest("finish() that fails leaves capture and job as they were", (f) => {
   f.print(claim, "out\n");
   const before = { capture: { ...claim.capture }, job: f.job("x") };
   const fail = () =>
-    f.store.attempts.finish(claim.capture, EXIT_1, false, () => {
+    f.store.attempts.finish(claim.capture, ended(EXIT_1, false), () => {
       throw new Error("no decision");
     });
   assert.throws(fail, /no decision/);

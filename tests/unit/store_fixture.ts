@@ -1,7 +1,7 @@
 /** A store on a real SQLite file in a folder of its own, with a clock that only the test moves. */
 import assert from "node:assert/strict";
 import { Logs } from "../../fs/logs.ts";
-import type { Claim, Next, Outcome } from "../../store/attempts.ts";
+import type { Claim, Ended, Next, Outcome } from "../../store/attempts.ts";
 import type { Change } from "../../store/changes.ts";
 import type { Job, JobId } from "../../store/job.ts";
 import type { ReadyHandle } from "../../fs/handle.ts";
@@ -16,6 +16,11 @@ export const FAILED: Next = { to: "failed", attempts: 1, lost: 0, retryAtMs: nul
 export const RETRY: Next = { to: "pending", attempts: 1, lost: 0, retryAtMs: null };
 
 const encoder = new TextEncoder();
+
+/** A run of one second that ended so; `left`: some of its processes are there. */
+export function ended(outcome: Outcome, left = false): Ended {
+  return { outcome, left, runMs: 1000 };
+}
 
 export function bytes(text: string): Uint8Array<ArrayBuffer> {
   return encoder.encode(text);
@@ -129,7 +134,9 @@ export class StoreFixture {
 
   /** Ends an attempt without leaving processes. */
   finish(claim: Claim, next: Next, outcome: Outcome = { kind: "exited", code: 0 }): void {
-    this.store.attempts.finish(claim.capture, outcome, false, () => next);
+    const { startedMs } = this.store.history.byId(claim.attempt)!;
+    const runMs = this.nowMs - startedMs;
+    this.store.attempts.finish(claim.capture, { outcome, left: false, runMs }, () => next);
   }
 
   /** A job that has ended. */

@@ -23,7 +23,7 @@ storeTest("an attempt while it runs", (f) => {
   const claim = f.running("x", "echo\n");
   assert.deepEqual({ ...f.store.history.newest(claim.job.id) }, {
     ...{ id: claim.attempt, jobId: claim.job.id, number: 1, startedMs: START_MS, endedMs: null },
-    ...{ outcome: null, exitCode: null, signal: null, error: null, pid: null },
+    ...{ outcome: null, exitCode: null, runMs: null, signal: null, error: null, pid: null },
     ...{ logStart: 0, logEnd: null, outputStart: 9, outputEnd: null },
   });
   f.store.attempts.setProcess(claim.attempt, 4711, 1);

@@ -201,7 +201,7 @@ storeTest("submit() sends a text that is a log to failed", (f) => {
 
 storeTest("submit() sends a script whose writing failed to failed", (f) => {
   const { id } = f.written("x");
-  f.store.moves.doubt(id, "writing the script failed: no room");
+  f.store.admission.doubt(id, "writing the script failed: no room");
   f.store.moves.submit([id]);
   assert.equal(f.byId(id).state, "failed");
   assert.match(f.log(f.byId(id)), /not run: writing the script failed: no room\n$/);
@@ -209,15 +209,15 @@ storeTest("submit() sends a script whose writing failed to failed", (f) => {
 
 storeTest("doubt() is taken back by a complete rewrite", (f) => {
   const { id } = f.written("x");
-  f.store.moves.doubt(id, "no room");
-  f.store.moves.doubt(id, null);
+  f.store.admission.doubt(id, "no room");
+  f.store.admission.doubt(id, null);
   f.store.moves.submit([id]);
   assert.equal(f.byId(id).phase, "ready");
 });
 
 storeTest("doubt() survives a submission that could not be committed", (f) => {
   const { id } = f.written("x");
-  f.store.moves.doubt(id, "no room");
+  f.store.admission.doubt(id, "no room");
   const submit = () =>
     f.store.db.transaction(() => {
       f.store.moves.submit([id]);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { BOOT, RETRY, START_MS, type StoreFixture, storeTest } from "./store_fixture.ts";
+import { BOOT, ended, RETRY, START_MS, type StoreFixture, storeTest } from "./store_fixture.ts";
 
 /** Claims and completes everything that is ready; gives the names in the order in which they started. */
 function drain(f: StoreFixture): string[] {
@@ -106,7 +106,7 @@ storeTest("next() skips a job with a live attempt", (f) => {
   f.store.moves.requeue(f.job("x"), "x");
   assert.equal(f.job("x").phase, "ready");
   assert.equal(f.store.queue.next(), undefined);
-  f.store.attempts.finish(claim.capture, { kind: "cancelled" }, true, () => RETRY);
+  f.store.attempts.finish(claim.capture, ended({ kind: "cancelled" }, true), () => RETRY);
   assert.equal(f.store.queue.next(), undefined, "processes are left");
   f.store.attempts.gone(claim.attempt, claim.job.id);
   assert.equal(f.store.queue.next()?.name, "x");

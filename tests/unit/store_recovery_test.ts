@@ -3,7 +3,7 @@ import { Scripts } from "../../fs/scripts.ts";
 import { decide } from "../../scheduler/policy.ts";
 import type { Next } from "../../store/attempts.ts";
 import type { Job } from "../../store/job.ts";
-import { bytes, RETRY, type StoreFixture, storeTest } from "./store_fixture.ts";
+import { bytes, ended, RETRY, type StoreFixture, storeTest } from "./store_fixture.ts";
 
 const nobody = () => ({ uid: 0, gid: 0, pid: 1, umask: 0 });
 
@@ -132,7 +132,7 @@ storeTest("lose() forgets a job that was removed before the end of the daemon", 
 
 storeTest("lose() records nothing twice for an attempt that had ended", (f) => {
   const claim = f.running("x");
-  f.store.attempts.finish(claim.capture, { kind: "exited", code: 1 }, true, () => RETRY);
+  f.store.attempts.finish(claim.capture, ended({ kind: "exited", code: 1 }, true), () => RETRY);
   const before = f.log(f.job("x"));
   restart(f);
   assert.equal(f.log(f.job("x")), before);
