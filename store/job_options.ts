@@ -227,8 +227,8 @@ function shown(text: string): string {
   return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text);
 }
 
-const OPTION_LINE = /^[ \t]*#QJ(?:[ \t]+(.*))?$/;
-const SKIPPED_LINE = /^[ \t]*(#.*)?$/;
+const OPTION_LINE = /^[ \t]*#QJ(?:[ \t]+(.*))?$/s;
+const SKIPPED_LINE = /^[ \t]*(#.*)?$/s;
 
 /**
  * Reads the options of a script. `isWhole`: `head` is all of it. Throws {@linkcode InvalidOptions} for a wrong line,
