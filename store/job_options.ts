@@ -94,10 +94,11 @@ export function parseMoment(value: string): number {
   const [year, month, day, hour, minute, second] = match.slice(1, 7).map((part) =>
     Number(part ?? 0)
   ) as [number, number, number, number, number, number];
+  // Rounded up, so that nothing starts before the moment: it may be the next second.
   const ms = Math.ceil(Number(`0.${match[7] ?? 0}`) * 1000);
   const utc = new Date(0);
   utc.setUTCFullYear(year, month - 1, day);
-  utc.setUTCHours(hour, minute, second, ms);
+  utc.setUTCHours(hour, minute, second);
   // A day or an hour that does not exist is another one by now.
   const exists = utc.getUTCMonth() === month - 1 && utc.getUTCDate() === day &&
     utc.getUTCHours() === hour && utc.getUTCMinutes() === minute && second < 60;
@@ -106,10 +107,10 @@ export function parseMoment(value: string): number {
   if (zone === undefined) {
     const local = new Date(0);
     local.setFullYear(year, month - 1, day);
-    local.setHours(hour, minute, second, ms);
-    return local.getTime();
+    local.setHours(hour, minute, second);
+    return local.getTime() + ms;
   }
-  return utc.getTime() - offsetMs(zone);
+  return utc.getTime() + ms - offsetMs(zone);
 }
 
 function offsetMs(zone: string): number {
