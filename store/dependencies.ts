@@ -42,7 +42,7 @@ export class Dependencies {
     this.#jobs = jobs;
     this.#insert = db.prepare("INSERT OR IGNORE INTO dependency (job_id, on_id) VALUES (?, ?)");
     this.#clear = db.prepare("DELETE FROM dependency WHERE job_id = ?");
-    this.#rebind = db.prepare("UPDATE OR IGNORE dependency SET on_id = ? WHERE on_id = ?");
+    this.#rebind = db.prepare("UPDATE OR REPLACE dependency SET on_id = ? WHERE on_id = ?");
     this.#isBlocked = db.prepare("SELECT 1 FROM dependency WHERE job_id = ? LIMIT 1");
     this.#hasDependents = db.prepare("SELECT 1 FROM dependency WHERE on_id = ? LIMIT 1");
     this.#reaches = db.prepare(
