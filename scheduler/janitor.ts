@@ -32,7 +32,10 @@ export class Janitor {
 
   constructor(options: JanitorOptions) {
     this.#options = options;
-    this.#alarm = new Alarm(() => this.look(), options.clock);
+    this.#alarm = new Alarm(() => {
+      this.#alarmAt = Infinity;
+      this.look();
+    }, options.clock);
   }
 
   start(): void {
