@@ -192,7 +192,8 @@ export class Scheduler {
         this.#janitor.look();
         return this.#kick();
       case "over":
-        return this.#janitor.noteEnd();
+        this.#janitor.noteEnd();
+        return this.#kick();
       case "garbage":
         return this.#janitor.look();
       case "hook":
@@ -219,9 +220,8 @@ export class Scheduler {
     this.#pumping = true;
     try {
       this.#followClock();
-      while (!this.#ending.stop && this.#store.moves.tellDependents()) await nextTurn(this.#clock);
       let next = this.#store.queue.wake();
-      while (this.#startOne()) {
+      while (this.#tellSome() || this.#startOne()) {
         await nextTurn(this.#clock);
         next = this.#store.queue.wake();
       }
@@ -241,6 +241,11 @@ export class Scheduler {
     this.#store.queue.shiftWaits(jump);
     this.#jumps.followed();
     this.#options.log.clockSetBack(-jump);
+  }
+
+  /** Tells some of those who wait for a job that has come to its end. False: there is nobody to tell. */
+  #tellSome(): boolean {
+    return !this.#ending.stop && this.#store.moves.tellDependents();
   }
 
   /** Claims and starts the next job. False: there is none, or no slot. Does not await between claim and spawn. */
