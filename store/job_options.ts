@@ -46,7 +46,10 @@ export class MoreNeeded extends Error {
 /** What is wrong with one word. */
 class Wrong extends Error {}
 
-type Mutable = { -readonly [K in keyof JobOptions]: JobOptions[K] };
+type Mutable = { -readonly [K in keyof Omit<JobOptions, "after" | "env">]: JobOptions[K] } & {
+  after?: Set<string>;
+  env?: Map<string, string>;
+};
 type Take = (options: Mutable, value: string) => void;
 
 const UNITS: Readonly<Record<string, number>> = { "": 1, s: 1, m: 60, h: 3600, d: 86_400 };
@@ -131,7 +134,7 @@ function variable(options: Mutable, value: string): void {
   const [, name, text] = VARIABLE.exec(value) ?? [];
   if (name === undefined) throw new Wrong("must be NAME=VALUE");
   if (name.startsWith("QJ_")) throw new Wrong("must not set a variable whose name begins with QJ_");
-  options.env = { ...options.env, [name]: text! };
+  (options.env ??= new Map()).set(name, text!);
 }
 
 /** What each key takes. */
@@ -149,7 +152,8 @@ const KEYS: ReadonlyMap<string, Take> = new Map<string, Take>([
   ["at", (options, value) => options.atMs = parseMoment(value)],
   ["delay", (options, value) => options.delayMs = Math.ceil(duration(value) * 1000)],
   ["after", (options, value) => {
-    options.after = [...new Set([...options.after ?? [], ...names(value)])];
+    options.after ??= new Set();
+    for (const name of names(value)) options.after.add(name);
   }],
   ["queue", (options, value) => {
     if (!isQueueName(value)) throw new Wrong(`must be ${QUEUE_NAME_RULE}`);
@@ -228,6 +232,15 @@ function shown(text: string): string {
   return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text);
 }
 
+/** What has been read, as it is stored. */
+function read({ after, env, ...options }: Mutable): JobOptions {
+  return {
+    ...options,
+    ...(after && { after: [...after] }),
+    ...(env && { env: Object.fromEntries(env) }),
+  };
+}
+
 const OPTION_LINE = /^[ \t]*#QJ(?:[ \t]+(.*))?$/s;
 const SKIPPED_LINE = /^[ \t]*(#.*)?$/s;
 
@@ -249,7 +262,7 @@ export function parseOptions(head: Uint8Array, isWhole: boolean): JobOptions {
     from = end + 1;
     const match = OPTION_LINE.exec(text);
     if (match === null) {
-      if (!SKIPPED_LINE.test(text)) return options;
+      if (!SKIPPED_LINE.test(text)) return read(options);
       continue;
     }
     try {
@@ -263,5 +276,5 @@ export function parseOptions(head: Uint8Array, isWhole: boolean): JobOptions {
     }
   }
   if (!isWhole) throw new MoreNeeded();
-  return options;
+  return read(options);
 }
