@@ -66,12 +66,13 @@ export class Cache {
   /**
    * The same in a listing. The kernel dates a look-up by the moment before it, but a listing by the moment at which it
    * takes the entries in (fs/fuse/readdir.c, fuse_direntplus_link): one that is taken back in between would stay. Moves
-   * hold the lock of the directory meanwhile; who takes the name of a finished job does not.
+   * hold the lock of the directory meanwhile; who takes the name of a finished job does not, nor does its age.
    */
   listedJobEntry(job: Job, attr: Attr): Entry {
     const entry = this.jobEntry(job, attr);
-    const { replace_finished } = this.#store.settings.current;
-    return replace_finished ? { ...entry, entryTimeoutSec: 0 } : entry;
+    const { settings, retention } = this.#store;
+    const mayGo = settings.current.replace_finished || retention.shortestMs !== null;
+    return mayGo ? { ...entry, entryTimeoutSec: 0 } : entry;
   }
 
   logAttrSec(job: Job): number {
