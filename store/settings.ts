@@ -97,6 +97,10 @@ function describe(issue: z.core.$ZodIssue): string {
     case "too_small":
       return `${key} must be at least ${issue.minimum}, not ${shown(issue.input)}`;
     case "too_big":
+      if (issue.origin === "string" || issue.origin === "array") {
+        const what = issue.origin === "string" ? "characters" : "entries";
+        return `${key} must have at most ${issue.maximum} ${what}`;
+      }
       return `${key} must be at most ${issue.maximum}, not ${shown(issue.input)}`;
     case "invalid_type":
       if (key === "") return `the settings must be an object, not ${shown(issue.input)}`;
