@@ -1,6 +1,6 @@
 /** Jobs that wait for others: who waits, who is told of an end, and what it comes to. */
 import assert from "node:assert/strict";
-import type { Job } from "../../store/job.ts";
+import { type Job, timestamp } from "../../store/job.ts";
 import {
   BOOT,
   bytes,
@@ -43,7 +43,7 @@ function run(f: StoreFixture, name: string, next = COMPLETE): void {
 function edit(f: StoreFixture, name: string, script: string): Job {
   const { id } = f.job(name);
   f.store.queue.hold(f.job(name));
-  f.store.jobs.putScript(id, bytes(script), { sec: f.nowMs / 1000, nsec: 0 }, false);
+  f.store.jobs.putScript(id, bytes(script), timestamp(f.nowMs), false);
   f.store.queue.release(id);
   f.store.moves.submit([id]);
   return f.byId(id);

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { Logs } from "../../fs/logs.ts";
 import type { Claim, Ended, Next, Outcome } from "../../store/attempts.ts";
 import type { Change } from "../../store/changes.ts";
-import type { Job, JobId } from "../../store/job.ts";
+import { type Job, type JobId, timestamp } from "../../store/job.ts";
 import type { ReadyHandle } from "../../fs/handle.ts";
 import { Store } from "../../store/store.ts";
 
@@ -101,7 +101,7 @@ export class StoreFixture {
   written(name: string, script = "true\n"): Job {
     const { jobs, moves } = this.store;
     const { id } = moves.create({ name, mode: 0o644, uid: 0, gid: 0 }, undefined);
-    const mtime = { sec: this.nowMs / 1000, nsec: 0 };
+    const mtime = timestamp(this.nowMs);
     if (script !== "") jobs.putScript(id, bytes(script), mtime, false);
     return jobs.require(id);
   }
