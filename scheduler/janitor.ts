@@ -62,7 +62,7 @@ export class Janitor {
     this.#isBusy = true;
     this.#alarm.clear();
     this.#alarmAt = Infinity;
-    void this.#work().finally(() => this.#isBusy = false);
+    void this.#work();
   }
 
   async #work(): Promise<void> {
@@ -82,6 +82,7 @@ export class Janitor {
         if (!worked || more) await sleep(clock, worked ? PAUSE_MS : STORE_RETRY_MS);
       }
     }
+    this.#isBusy = false; // at once: who looks in this turn must not be told that it is looked at already
     if (count > 0) this.#options.expired(count);
     persistence.try(() => this.#setAlarm(this.#options.retention.nextMs() ?? Infinity));
   }
