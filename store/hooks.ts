@@ -32,7 +32,7 @@ export class Hooks {
     this.#changes = changes;
     this.#insert = db.prepare(
       `INSERT INTO hook (job_name, state, attempt, exit_code) VALUES (:name, :state, :attempt,
-         (SELECT exit_code FROM attempt WHERE job_id = :job ORDER BY number DESC LIMIT 1))`,
+         (SELECT exit_code FROM attempt WHERE job_id = :job AND :attempt > 0 ORDER BY number DESC LIMIT 1))`,
     );
     this.#next = db.prepare(
       `SELECT id, job_name AS job, state, exit_code AS exitCode, attempt FROM hook
