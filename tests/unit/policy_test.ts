@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { backoffMs, decide } from "../../scheduler/policy.ts";
 import type { Outcome } from "../../store/attempts.ts";
+import type { JobOptions } from "../../store/job_options.ts";
 import { DEFAULT_SETTINGS, type Settings } from "../../store/settings.ts";
 import { START_MS } from "./store_fixture.ts";
 
@@ -8,16 +9,19 @@ const BACKOFF = { backoff_base: 2, backoff_mult: 2, backoff_max_sec: 3600, backo
 
 function next(
   outcome: Outcome,
-  { attempts = 0, lost = 0, random = 0, ...settings }:
+  { attempts = 0, lost = 0, random = 0, options, ...settings }:
     & Partial<Settings>
-    & { attempts?: number; lost?: number; random?: number } = {},
+    & { attempts?: number; lost?: number; random?: number; options?: JobOptions } = {},
 ) {
-  return decide({ attempts, lost, options: null }, {
-    outcome,
-    settings: { ...DEFAULT_SETTINGS, ...settings },
-    nowMs: START_MS,
-    random,
-  });
+  return decide(
+    { attempts, lost, options: options === undefined ? null : JSON.stringify(options) },
+    {
+      outcome,
+      settings: { ...DEFAULT_SETTINGS, ...settings },
+      nowMs: START_MS,
+      random,
+    },
+  );
 }
 
 const FAILURES: readonly Outcome[] = [
@@ -95,4 +99,49 @@ Deno.test("decide() counts a lost attempt by itself, without a wait", () => {
 Deno.test("decide() gives whole milliseconds", () => {
   const { retryAtMs } = next({ kind: "exited", code: 1 }, { backoff_base: 0.0003, random: 0.1 });
   assert.ok(Number.isInteger(retryAtMs));
+});
+
+const FAILURE: Outcome = { kind: "exited", code: 1 };
+
+Deno.test("decide() goes by the attempts that the job asks for, more or fewer", () => {
+  const settings = { max_attempts: 3 };
+  assert.equal(next(FAILURE, { ...settings, options: { maxAttempts: 1 } }).to, "failed");
+  assert.equal(
+    next(FAILURE, { ...settings, attempts: 8, options: { maxAttempts: 10 } }).to,
+    "pending",
+  );
+  assert.equal(
+    next(FAILURE, { ...settings, attempts: 9, options: { maxAttempts: 10 } }).to,
+    "failed",
+  );
+});
+
+Deno.test("decide() goes by the backoff that the job asks for, up to backoff_max_sec", () => {
+  const wait = (options: JobOptions, settings: Partial<Settings> = {}) =>
+    next(FAILURE, { ...settings, options }).retryAtMs! - START_MS;
+  assert.equal(wait({ backoffBase: 5 }), 10_000);
+  assert.equal(wait({ backoffMult: 3 }), 6000);
+  assert.equal(wait({ backoffBase: 5, backoffMult: 0.5 }), 2500);
+  assert.equal(wait({ backoffBase: 0 }), 0);
+  assert.equal(wait({ backoffMult: 0 }), 0);
+  assert.equal(wait({ backoffBase: 5000 }), 3_600_000);
+  assert.equal(
+    wait({ backoffBase: 5 }, { backoff_jitter: 1, random: 0.5 } as Partial<Settings>),
+    5000,
+  );
+});
+
+Deno.test("decide() fails a lost job at once if it asks for that, and not otherwise", () => {
+  const lost: Outcome = { kind: "lost" };
+  assert.deepEqual(next(lost, { max_lost: 3, attempts: 1, options: { onLost: "fail" } }), {
+    ...{ to: "failed", attempts: 1, lost: 1, retryAtMs: null },
+  });
+  assert.equal(next(lost, { max_lost: 3, options: { onLost: "retry" } }).to, "pending");
+  assert.equal(next(lost, { max_lost: 1, options: { onLost: "retry" } }).to, "failed");
+  assert.equal(next(FAILURE, { options: { onLost: "fail" } }).to, "pending");
+});
+
+Deno.test("decide() leaves options that are about something else alone", () => {
+  const options: JobOptions = { timeoutSec: 1, priority: 5, keepChildren: true };
+  assert.deepEqual(next(FAILURE, { options }), next(FAILURE));
 });
