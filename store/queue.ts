@@ -111,7 +111,7 @@ export class Queue {
        WHERE phase = 'waiting' AND retry_at_ms > :latest AND (attempts > 0 OR lost > 0)`,
     );
     this.#oldest = db.prepare(
-      `SELECT min(seq) AS seq FROM job
+      `SELECT min(seq) AS seq FROM job INDEXED BY job_oldest
        WHERE state = 'pending' AND seq IS NOT NULL AND phase <> 'open'`,
     );
     this.#openCount = db.prepare("SELECT count(*) AS n FROM job WHERE phase = 'open'");

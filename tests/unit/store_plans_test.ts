@@ -65,18 +65,16 @@ Deno.test("what is small is scanned only where the first row will do", () => {
 
 Deno.test("nothing but what is small is sorted", () => {
   const sorted = [...all].filter(([, plan]) => plan.some((step) => step.includes("TEMP B-TREE")));
-  assert.deepEqual(
-    sorted.map(([sql]) => /FROM (job WHERE id IN \(SELECT id FROM first\)|attempt)/.exec(sql)?.[1]),
-    [
-      ...["job WHERE id IN (SELECT id FROM first)", "attempt"],
-    ],
-  );
+  // The first ready job of each queue, and the holes of one log.
+  const small = /^(WITH RECURSIVE named|SELECT hole_start)/;
+  assert.deepEqual(sorted.map(([sql]) => sql).filter((sql) => !small.test(sql)), []);
+  assert.equal(sorted.length, 2);
 });
 
 const INDEXES: Readonly<Record<string, readonly string[]>> = {
   "WITH RECURSIVE named": [
     "SEARCH job USING COVERING INDEX job_ready (queue>?)",
-    "SEARCH job USING COVERING INDEX job_ready (queue=?)",
+    "SEARCH job USING INDEX job_ready (queue=?)",
     "USING COVERING INDEX attempt_live_job (job_id=?)",
     "USING COVERING INDEX attempt_live_name (job_name=?)",
     "SEARCH job USING INTEGER PRIMARY KEY (rowid=?)",
@@ -99,7 +97,7 @@ const INDEXES: Readonly<Record<string, readonly string[]>> = {
     "SEARCH dependency USING PRIMARY KEY (job_id=?)",
     "SEARCH job USING INTEGER PRIMARY KEY (rowid=?)",
   ],
-  "SELECT 1 FROM attempt WHERE job_id": ["INDEX attempt_job (job_id=?)"],
+  "SELECT 1 FROM attempt WHERE job_id = ? LIMIT 1": ["INDEX attempt_job (job_id=?)"],
   "FROM job WHERE queue IS NOT NULL AND state <> 'removed'": ["INDEX job_queue"],
 };
 

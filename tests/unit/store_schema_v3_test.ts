@@ -4,7 +4,7 @@ import { DatabaseSync } from "node:sqlite";
 import { StoreError } from "../../store/errors.ts";
 import { MIGRATIONS } from "../../store/schema.ts";
 import { Store } from "../../store/store.ts";
-import { BOOT, COMPLETE, START_MS, StoreFixture, withStore } from "./store_fixture.ts";
+import { COMPLETE, START_MS, StoreFixture, withStore } from "./store_fixture.ts";
 
 type Row = Readonly<Record<string, string | number | null>>;
 
@@ -226,10 +226,6 @@ versions("its jobs run, with options that were comments before", (f) => {
   f.nowMs += 60_000;
   f.store.queue.wake();
   assert.equal(f.store.queue.next()?.name, "waits");
-  f.sql("UPDATE job SET priority = 1 WHERE name = 'retries'");
-  const job = f.store.queue.next()!;
-  assert.equal(f.store.moves.admit(job), false);
-  assert.equal(f.store.attempts.claim(f.store.queue.next()!, BOOT, 1024).job.lost, 1);
 });
 
 Deno.test("a step to version 3 that fails leaves the file at version 2", async () => {
