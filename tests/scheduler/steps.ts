@@ -36,7 +36,7 @@ const broken = fc.constant("#QJ nonsense\ntrue\n");
 const limit = fc.integer({ min: 0, max: 3 });
 const change = fc.oneof(
   limit.map((n) => ({ max_job_count: n })),
-  fc.boolean().map((paused) => ({ paused })),
+  fc.constantFrom({ paused: true }, { paused: false }, { paused: false, max_job_count: 3 }),
   fc.integer({ min: 1, max: 3 }).map((n) => ({ max_attempts: n, max_lost: n })),
   fc.record({ one: limit, two: limit }).map(({ one, two }) => ({
     queues: { one: { max_job_count: one }, two: { max_job_count: two } },

@@ -161,12 +161,15 @@ export class World {
     return this.#pick(this.#jobs(state), pick);
   }
 
-  /** Writes a script, to a new job or to one in pending. */
+  /** Writes a script, to a job in pending, or to a new one that may take the name of a finished one. */
   write(name: string, script: string): void {
     const { jobs, moves, queue } = this.store;
     const existing = jobs.byName(name);
-    if (existing !== undefined && existing.state !== "pending") return;
-    const job = existing ?? moves.create({ name, mode: 0o644, uid: 0, gid: 0 }, undefined);
+    if (existing?.state === "active") return;
+    const isPending = existing?.state === "pending";
+    const job = isPending
+      ? existing
+      : moves.create({ name, mode: 0o644, uid: 0, gid: 0 }, existing);
     if (this.#held.has(job.id)) return;
     queue.hold(job);
     const mtime = { sec: Math.floor(this.clock.now() / 1000), nsec: 0 };
