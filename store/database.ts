@@ -245,6 +245,11 @@ export class Database {
     return this.unusedPages < before;
   }
 
+  /** Moves what is in the log (WAL) into the database, as far as nobody reads it. */
+  checkpoint(): void {
+    this.#guard(() => this.#db.prepare("PRAGMA wal_checkpoint(PASSIVE)").all());
+  }
+
   /** Runs one changing statement as a transaction of its own; returns how many rows it changed. */
   run(statement: Statement, ...parameters: Value[]): number {
     if (this.#db.isTransaction) return statement.run(...parameters);

@@ -29,6 +29,7 @@ export class Retention {
   readonly #removed;
   readonly #deleteChunks;
   readonly #deleteJob;
+  #hasGiven = false;
 
   /** `now` is milliseconds since the epoch. */
   constructor(
@@ -110,7 +111,13 @@ export class Retention {
 
   /** Gives some unused room back to the file system. False: there is hardly any. */
   giveBack(): boolean {
-    if (this.#db.unusedPages <= UNUSED_PAGES) return false;
-    return this.#db.giveBack(PAGES_AT_ONCE);
+    if (this.#db.unusedPages > UNUSED_PAGES && this.#db.giveBack(PAGES_AT_ONCE)) {
+      this.#hasGiven = true;
+      return true;
+    }
+    // The file gets smaller when its log is moved into it.
+    if (this.#hasGiven) this.#db.checkpoint();
+    this.#hasGiven = false;
+    return false;
   }
 }
