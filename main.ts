@@ -83,6 +83,9 @@ async function serve(options: Options): Promise<number> {
   const hasTerminal = Deno.stdin.isTerminal() || Deno.stderr.isTerminal();
   Deno.addSignalListener("SIGHUP", () => hasTerminal && onSignal());
 
+  // A state file that reaches the limit of file sizes (ulimit -f) is an error of that write, not the end of the daemon.
+  Deno.addSignalListener("SIGXFSZ", () => {});
+
   const session = new Session(libfuse, libc, fileSystem, { mountpoint, mountOptions });
   const mountId = mountAt(mountpoint)?.id;
   const isMounted = () => mountId !== undefined && mountAt(mountpoint)?.id === mountId;
