@@ -220,10 +220,10 @@ export class Scheduler {
     this.#pumping = true;
     try {
       this.#followClock();
-      let next = this.#store.queue.wake();
+      let next = await this.#wakeDue();
       while (this.#tellSome() || this.#startOne()) {
         await nextTurn(this.#clock);
-        next = this.#store.queue.wake();
+        next = await this.#wakeDue();
       }
       if (next !== null && !this.#ending.stop) this.#wake.set(next - this.#store.now());
     } catch (error) {
@@ -231,6 +231,15 @@ export class Scheduler {
       if (!this.#ending.stop) this.#wake.set(STORE_RETRY_MS);
     } finally {
       this.#pumping = false;
+    }
+  }
+
+  /** Makes all ready that is due: before any of it starts, so that the most urgent one is the first. */
+  async #wakeDue(): Promise<number | null> {
+    for (;;) {
+      const next = this.#store.queue.wake();
+      if (next === null || next > this.#store.now() || this.#ending.stop) return next;
+      await nextTurn(this.#clock);
     }
   }
 

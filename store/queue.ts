@@ -26,6 +26,9 @@ import type { Jobs } from "./jobs.ts";
 /** A minute, in microseconds. */
 const SEQ_BLOCK = 60_000_000;
 
+/** Jobs that become ready in one step: some milliseconds of work. */
+const WOKEN_AT_ONCE = 500;
+
 export class Queue {
   readonly #db: Database;
   readonly #jobs: Jobs;
@@ -69,8 +72,9 @@ export class Queue {
        WHERE id = :id AND state = 'pending'`,
     );
     this.#wakeDue = db.prepare(
-      `UPDATE job SET phase = 'ready', wake_at_ms = NULL
-       WHERE phase = 'waiting' AND wake_at_ms <= ?`,
+      `UPDATE job SET phase = 'ready', wake_at_ms = NULL WHERE id IN
+         (SELECT id FROM job WHERE phase = 'waiting' AND wake_at_ms <= ?
+          ORDER BY wake_at_ms LIMIT ${WOKEN_AT_ONCE})`,
     );
     this.#nextWake = db.prepare(
       "SELECT min(wake_at_ms) AS at FROM job WHERE phase = 'waiting'",
@@ -216,7 +220,10 @@ export class Queue {
     return seq === null ? null : seq / 1000;
   }
 
-  /** Makes ready what has waited long enough. Returns when the next one is due, in ms since the epoch, or null. */
+  /**
+   * Makes ready what has waited long enough, some of it if that is much. Returns when the next one is due, in ms since the
+   * epoch, or null.
+   */
   wake(): number | null {
     const { at } = this.#nextWake.get() as { at: number | null };
     if (at === null || at > this.#now()) return at;

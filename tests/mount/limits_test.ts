@@ -29,7 +29,9 @@ Deno.test("limits: a state file that may not grow is an error for the writer, an
 });
 
 Deno.test("limits: with few descriptors fewer jobs run at once, and all of them run", async () => {
-  await using qj = await Qj.start({ settings: { paused: true, max_job_count: 100, backoff_base: 0 } });
+  await using qj = await Qj.start({
+    settings: { paused: true, max_job_count: 100, backoff_base: 0 },
+  });
   const open = [...Deno.readDirSync(`/proc/${qj.pid}/fd`)].length;
   await limit(qj, `--nofile=${open + 12}:4096`);
   for (let i = 0; i < 40; i++) await qj.submit(`a${i}`, "sleep 0.1; echo ran");

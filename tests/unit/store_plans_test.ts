@@ -80,7 +80,10 @@ const INDEXES: Readonly<Record<string, readonly string[]>> = {
     "SEARCH job USING INTEGER PRIMARY KEY (rowid=?)",
   ],
   "SELECT min(wake_at_ms)": ["job_wake"],
-  "AND wake_at_ms <= ?": ["SEARCH job USING INDEX job_wake (wake_at_ms<?)"],
+  "AND wake_at_ms <= ?": [
+    "SEARCH job USING INTEGER PRIMARY KEY (rowid=?)",
+    "SEARCH job USING COVERING INDEX job_wake (wake_at_ms<?)",
+  ],
   "SELECT min(seq) AS seq": ["USING INDEX job_oldest"],
   "SELECT min(finished_ms)": ["USING COVERING INDEX job_finished (state=? AND finished_ms>?)"],
   "finished_ms <= ?": ["SEARCH job USING INDEX job_finished (state=? AND finished_ms<?)"],
