@@ -2,6 +2,7 @@
 import { Locked, lockStateFile, type StateLock } from "../store/lock.ts";
 import { Store } from "../store/store.ts";
 import { Failure, reasonOf } from "./failure.ts";
+import { isInside } from "./paths.ts";
 
 export interface StatePath {
   readonly path: string;
@@ -90,10 +91,6 @@ async function realPathOfMissing(path: string): Promise<string> {
     }
     return `${parent === "/" ? "" : parent}/${path.slice(cut + 1)}`;
   }
-}
-
-function isInside(path: string, folder: string): boolean {
-  return `${path}/`.startsWith(`${folder}/`);
 }
 
 /** In a folder that others can write to, somebody may have put a link where qj is about to write. */

@@ -17,7 +17,7 @@ export function readEnvironment(mountpoint: string): JobEnvironment {
     cwd: Deno.cwd(),
     env: { ...env, QJ_MOUNT: mountpoint },
     openFiles: openFilesAsGiven(),
-    groups: droppedGroups(),
+    setpriv: droppedGroups(),
   };
 }
 
@@ -61,12 +61,13 @@ export function maxJobsByDescriptors(): number {
   return Math.max(1, Math.floor((soft - RESERVED_DESCRIPTORS) / DESCRIPTORS_PER_JOB));
 }
 
-/** As root, Deno drops the supplementary groups of a detached child: those that it must get back. */
-function droppedGroups(): number[] {
+/** As root, Deno drops the supplementary groups of a detached child: what gives them back. */
+function droppedGroups(): string[] {
   if (Deno.uid() !== 0) return [];
   const status = Deno.readTextFileSync("/proc/self/status");
   const groups = /^Groups:[ \t]*(.*)$/m.exec(status)?.[1]?.trim().split(/\s+/).filter(Boolean) ??
     [];
   const gid = Deno.gid();
-  return groups.map(Number).some((group) => group !== gid) ? groups.map(Number) : [];
+  if (groups.map(Number).every((group) => group === gid)) return [];
+  return ["--groups", groups.join(",")];
 }

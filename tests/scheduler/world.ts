@@ -24,7 +24,7 @@ import { FakeRun } from "./fake_run.ts";
 const START_MS = 1_800_000_000_000;
 const HOUR_MS = 3_600_000;
 const CENTURY_MS = 100 * 365 * 24 * HOUR_MS;
-const ENVIRONMENT: JobEnvironment = { cwd: "/", env: {}, openFiles: 64, groups: [] };
+const ENVIRONMENT: JobEnvironment = { cwd: "/", env: {}, openFiles: 64, setpriv: [] };
 
 export class World {
   readonly clock = new FakeClock(START_MS);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { commandLine, type JobEnvironment, unrunnable } from "../../scheduler/command.ts";
 import { bytes, text } from "./store_fixture.ts";
 
-const HERE: JobEnvironment = { cwd: "/", env: {}, openFiles: 64, groups: [] };
+const HERE: JobEnvironment = { cwd: "/", env: {}, openFiles: 64, setpriv: [] };
 
 /** Runs a script as the daemon does; what it printed, stderr included, and its exit status. */
 async function run(
@@ -51,7 +51,7 @@ Deno.test("commandLine() takes a file where an argument does not do", () => {
 });
 
 Deno.test("commandLine() asks setpriv for groups that would be dropped", () => {
-  const line = commandLine(bytes("true"), { ...HERE, groups: [4, 5] });
+  const line = commandLine(bytes("true"), { ...HERE, setpriv: ["--groups", "4,5"] });
   assert.ok(!line.file);
   assert.equal(line.program, "/usr/bin/setpriv");
   assert.deepEqual(line.args.slice(0, 4), ["--groups", "4,5", "--", "/bin/sh"]);
