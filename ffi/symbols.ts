@@ -138,6 +138,12 @@ export const LIBC_SYMBOLS = {
     result: "i32",
     nonblocking: true,
   },
+  /** int getgrouplist(const char *user, gid_t group, gid_t *groups, int *ngroups) */
+  getgrouplist: {
+    parameters: ["buffer", "u32", "buffer", "buffer"],
+    result: "i32",
+    nonblocking: true,
+  },
   /** int umount2(const char *target, int flags) */
   umount2: { parameters: ["buffer", "i32"], result: "i32" },
 } as const satisfies Deno.ForeignLibraryInterface;

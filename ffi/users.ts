@@ -1,9 +1,9 @@
 /**
- * The users that the system knows, whatever keeps them (files, LDAP): getpwuid_r(3), on a thread of the pool, since a server
- * may take its time to answer.
+ * The users that the system knows, whatever keeps them (files, LDAP): getpwuid_r(3) and getgrouplist(3), on a thread of the
+ * pool, since a server may take its time to answer.
  */
 import { PASSWD } from "./abi.ts";
-import type { LibcSymbols } from "./libfuse.ts";
+import { cString, type LibcSymbols } from "./libfuse.ts";
 
 /** An entry of passwd(5), as far as a login needs it. */
 export interface User {
@@ -11,6 +11,8 @@ export interface User {
   readonly uid: number;
   /** Of the user's first group. */
   readonly gid: number;
+  /** All groups, the first one among them. */
+  readonly groups: readonly number[];
   readonly home: string;
   readonly shell: string;
 }
@@ -35,13 +37,31 @@ export async function userByUid(libc: LibcSymbols, uid: number): Promise<User | 
     );
     if (failed === ERANGE) continue;
     if (failed !== 0) throw new Error(`user ${uid} cannot be looked up (errno ${failed})`);
-    return result[0] === 0n ? null : read(new DataView(entry.buffer), strings);
+    if (result[0] === 0n) return null;
+    const user = read(new DataView(entry.buffer), strings);
+    return { ...user, groups: await groupsOf(libc, user) };
   }
   throw new Error(`user ${uid} cannot be looked up: the entry is too long`);
 }
 
+/** More than the kernel takes (NGROUPS_MAX). */
+const MAX_GROUPS = 65_537;
+
+async function groupsOf(libc: LibcSymbols, { name, gid }: Entry): Promise<number[]> {
+  for (let size = 64; size <= MAX_GROUPS * 2; size *= 8) {
+    const groups = new Uint32Array(size);
+    const count = new Int32Array([size]);
+    const bytes = new Uint8Array(groups.buffer);
+    const result = await libc.getgrouplist(cString(name), gid, bytes, new Uint8Array(count.buffer));
+    if (result >= 0) return [...groups.subarray(0, count[0])];
+  }
+  throw new Error(`user ${JSON.stringify(name)} is in too many groups`);
+}
+
+type Entry = Omit<User, "groups">;
+
 /** The strings of an entry lie in the buffer that was given for them. */
-function read(entry: DataView, strings: Uint8Array<ArrayBuffer>): User {
+function read(entry: DataView, strings: Uint8Array<ArrayBuffer>): Entry {
   const base = Deno.UnsafePointer.value(Deno.UnsafePointer.of(strings));
   const text = (offset: number) => {
     const start = Number(entry.getBigUint64(offset, true) - base);

@@ -138,7 +138,8 @@ export class AttemptRun implements Run {
     if (this.#stopped !== null) throw new Error("stopped before it was started");
     const line = commandLine(script, environment, { ...options, wrapper });
     if (line.file) {
-      file.path = `${this.#options.runFolder}/${token}`;
+      // A name that cannot be guessed, so that other jobs of the same sandbox do not find it; others see it, so not the token.
+      file.path = `${this.#options.runFolder}/${crypto.randomUUID()}`;
       writeScript(file.path, script, environment);
     }
     const spawned = spawner.spawn({
@@ -257,7 +258,7 @@ export class AttemptRun implements Run {
   }
 }
 
-/** For nobody but who runs it. Its name cannot be guessed, so that other jobs in the same sandbox do not find it. */
+/** For nobody but who runs it. */
 function writeScript(path: string, script: Uint8Array, { user }: JobEnvironment): void {
   Deno.writeFileSync(path, script, { mode: 0o500, createNew: true });
   if (user !== undefined) Deno.chownSync(path, user.uid, user.gid);

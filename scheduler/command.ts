@@ -7,8 +7,9 @@
  * both in the order in which they were written, then hands over to the script: at once, or through a wrapper and a second
  * shell, which may be on another machine.
  *
- * For a job that runs as another user, setpriv(1) stands before all of it. That is still the daemon's user: it gets nothing
- * that the job's owner can choose, neither variables (LD_PRELOAD) nor the script, which others could see among the arguments.
+ * For a job that runs as another user, setpriv(1) stands before all of it, behind a shell of its own that puts its errors into
+ * the log. Both still run as the daemon's user: they get nothing that the job's owner can choose, neither variables
+ * (LD_PRELOAD) nor the script, which others could see among the arguments.
  */
 import type { JobOptions } from "../store/job_options.ts";
 
@@ -152,8 +153,9 @@ function argvOf(
   last: string,
 ): string[] {
   const unpacked = user === undefined ? "" : unpack(Object.keys(env).length);
+  const become = ["/bin/sh", "-c", `${JOIN}exec "$@"`, "sh", SETPRIV, ...setpriv, "--"];
   const shell = (text: string) => [
-    ...setpriv.length === 0 ? [] : [SETPRIV, ...setpriv, "--"],
+    ...setpriv.length === 0 ? [] : become,
     ...["/bin/sh", "-c", `${unpacked}${text}`, "sh", cwd, String(openFiles)],
   ];
   const niceness = nice === undefined ? [] : ["nice", "-n", String(nice)];

@@ -41,7 +41,7 @@ export class Owners {
   async environment({ uid }: Job): Promise<JobEnvironment> {
     const user = await this.#options.userByUid(uid);
     if (user === null) throw new Error(`the job's owner, user ${uid}, has no entry in passwd`);
-    const { name, gid, home, shell } = user;
+    const { name, gid, groups, home, shell } = user;
     return {
       cwd: home,
       openFiles: this.#options.openFiles,
@@ -53,7 +53,8 @@ export class Owners {
         PATH: uid === 0 ? this.#rootPath : this.#path,
         QJ_MOUNT: this.#options.mountpoint,
       },
-      setpriv: ["--reuid", String(uid), "--regid", String(gid), "--init-groups"],
+      // By numbers: in a sandbox the files in which names are found cannot be read.
+      setpriv: ["--reuid", String(uid), "--regid", String(gid), "--groups", groups.join(",")],
       user: { uid, gid },
     };
   }

@@ -38,7 +38,9 @@ const ROOTS_CAPABILITIES = [0, 1, 3, 4, 5, 6, 7, 10, 23];
 
 /** True when one of the options is given: then every job runs in the sandbox. */
 export function wantsSandbox(options: SandboxOptions): boolean {
-  return Object.values(options).some((values: readonly unknown[]) => values.length > 0);
+  const { readFolders, readFiles, writeFolders, writeFiles, connect, bind } = options;
+  return [readFolders, readFiles, writeFolders, writeFiles, connect, bind]
+    .some(({ length }) => length > 0);
 }
 
 /** The rules, for a kernel whose Landlock has this ABI. */
@@ -76,7 +78,8 @@ const LEFT_OPEN: Partial<Record<Right, string>> = {
 
 /** What the sandbox cannot restrict on a kernel whose Landlock has this ABI, in words. */
 export function leftOpen(abi: number): string[] {
-  return Object.entries(LEFT_OPEN)
+  const words = Object.entries(LEFT_OPEN)
     .filter(([right]) => RIGHTS[right as Right].abi > abi)
     .map(([, words]) => words);
+  return [...new Set(words)];
 }

@@ -130,7 +130,7 @@ export class Scheduler {
   recover(): void {
     const left = this.#store.attempts.left();
     for (const attempt of left) this.#recover(attempt);
-    this.#clearRunFolder(new Set(left.map(({ token }) => token)));
+    this.#clearRunFolder();
     this.#store.recoverOpenJobs();
     const { backoff_max_sec } = this.#store.settings.current;
     this.#store.queue.limitBackoffs(backoff_max_sec * 1000);
@@ -355,17 +355,14 @@ export class Scheduler {
     void this.#stopLeft(left);
   }
 
-  /** Scripts of attempts that are over, whose daemon ended before it could remove them. Before any new one is made. */
-  #clearRunFolder(inUse: ReadonlySet<string>): void {
+  /** Scripts of attempts whose daemon ended before it could remove them. Who still runs one has it open. */
+  #clearRunFolder(): void {
     const { runFolder } = this.#options;
-    for (const { name } of Deno.readDirSync(runFolder)) {
-      if (!inUse.has(name)) Deno.removeSync(`${runFolder}/${name}`);
-    }
+    for (const { name } of Deno.readDirSync(runFolder)) Deno.removeSync(`${runFolder}/${name}`);
   }
 
   async #stopLeft(left: LeftAttempt): Promise<void> {
     const isGone = await this.#leftovers.stop(left, this.#stopOptions(left.id, left.jobName));
-    await Deno.remove(`${this.#options.runFolder}/${left.token}`).catch(() => {});
     if (isGone) {
       await this.#persistence.make(() => this.#store.attempts.gone(left.id, left.jobId));
     }

@@ -53,8 +53,8 @@ Deno.test("commandLine() takes a file where an argument does not do", () => {
 Deno.test("commandLine() asks setpriv for groups that would be dropped", () => {
   const line = commandLine(bytes("true"), { ...HERE, setpriv: ["--groups", "4,5"] });
   assert.ok(!line.file);
-  assert.equal(line.program, "/usr/bin/setpriv");
-  assert.deepEqual(line.args.slice(0, 4), ["--groups", "4,5", "--", "/bin/sh"]);
+  const from = line.args.indexOf("/usr/bin/setpriv");
+  assert.deepEqual(line.args.slice(from + 1, from + 5), ["--groups", "4,5", "--", "/bin/sh"]);
 });
 
 for (const [kind, make] of [["text", (s: string) => s], ["file", long]] as const) {
