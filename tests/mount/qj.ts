@@ -75,6 +75,23 @@ export class Qj implements AsyncDisposable {
 
   /** Starts the daemon (again) on the same folder. */
   async restart(): Promise<void> {
+    this.#spawn();
+    clearTimeout(this.#watchdog);
+    await this.logged(/mounted on/);
+    const minor = mountMinor(this.mountpoint);
+    this.#watchdog = setTimeout(() => abortConnection(minor), 2 * DEADLINE_MS);
+  }
+
+  /** Starts it and kills it so many ms later. True: that was before it was mounted. */
+  async startAndKill(ms: number): Promise<boolean> {
+    this.#spawn();
+    await new Promise((resolve) => setTimeout(resolve, ms));
+    const isMounted = /mounted on/.test(this.log);
+    await this.end("SIGKILL");
+    return !isMounted;
+  }
+
+  #spawn(): void {
     const [program, args] = qjCommand([
       "--state-file",
       this.stateFile,
@@ -93,10 +110,6 @@ export class Qj implements AsyncDisposable {
       stderr: "piped",
     }).spawn();
     this.#stderrDone = this.#readLog(this.#child.stderr);
-    clearTimeout(this.#watchdog);
-    await this.logged(/mounted on/);
-    const minor = mountMinor(this.mountpoint);
-    this.#watchdog = setTimeout(() => abortConnection(minor), 2 * DEADLINE_MS);
   }
 
   async #readLog(stderr: ReadableStream<Uint8Array>): Promise<void> {
