@@ -45,6 +45,7 @@ start_ticks() { # PID
   local text
   text=$(cat "/proc/$1/stat" 2>/dev/null) || return 1
   # The second field is a name that may hold anything: cut off up to its end, field 22 is the 20th.
+  # shellcheck disable=SC2086 # split into fields
   set -- ${text##*) }
   if [[ $1 == [ZX] ]]; then return 1; fi
   printf '%s\n' "${20}"
@@ -91,10 +92,8 @@ free_port() {
   printf '%s\n' "$port"
 }
 
-has_address() {
-  [[ -n $(ip -oneline address show up | grep -v -E ' lo |inet6 fe80:' | grep inet) ]] ||
-    ip -oneline address show dev lo | grep -q -F " $extra_address "
-}
+# Whether there is an address that is neither of the loopback network nor of a single link.
+has_address() { ip -oneline address show up scope global | grep -q -w inet; }
 
 configure() {
   local host user
@@ -144,6 +143,9 @@ start() {
   if is_running slurmctld || is_running slurmd || is_running munged; then die "It runs already in $folder"; fi
   mkdir -p "$folder"/{state,spool}
   trap stop EXIT
+  trap 'exit 129' HUP
+  trap 'exit 130' INT
+  trap 'exit 143' TERM
   if ! has_address; then
     ip address add "$extra_address" dev lo || die "Slurm needs an address besides 127.0.0.1, and none can be added to lo"
     echo "$extra_address" >"$folder/address"
