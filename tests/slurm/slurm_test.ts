@@ -62,13 +62,20 @@ function startQj(wrapper: readonly string[]): Promise<Qj> {
 /** A script that tells its process id in the file `pid`, then runs for ever. */
 const ENDLESS = "echo begun; echo $$ > pid.new; mv pid.new pid; while :; do sleep 0.1; done";
 
-/** Submits a script that ends with {@linkcode ENDLESS}; returns its process id once it runs. */
+/** Submits a script that ends with {@linkcode ENDLESS}; returns its process id once it runs and its output is there. */
 async function submitEndless(qj: Qj, name: string, before = ""): Promise<number> {
   const file = `${qj.folder}/pid`;
   await Deno.remove(file).catch(() => {});
   await qj.submit(name, before + ENDLESS);
   await until("the script runs", () => exists(file));
+  await until("its output", async () => await countRuns(qj, name) === 1);
   return Number(await Deno.readTextFile(file));
+}
+
+/** How often {@linkcode ENDLESS} has begun, by the log. */
+async function countRuns(qj: Qj, name: string): Promise<number> {
+  const log = await Deno.readTextFile(qj.path("jobs", name, "log"));
+  return log.match(/^begun$/gm)?.length ?? 0;
 }
 
 async function isGone(pid: number): Promise<void> {
@@ -206,14 +213,13 @@ test("after a crash of the daemon the old Slurm job ends before the job runs aga
     [...(await Deno.readTextFile(qj.path("jobs", "again", "log"))).matchAll(pattern)]
       .map(([, id]) => id);
   const pid = await submitEndless(qj, "again", look);
-  await until("its output", async () => (await found(/^(begun)$/gm)).length === 1);
   await Deno.remove(`${qj.folder}/pid`);
   await qj.end("SIGKILL");
   assert.equal(await exists(`/proc/${pid}`), true);
   await qj.restart();
   await until("it runs again", () => exists(`${qj.folder}/pid`));
   assert.equal(await exists(`/proc/${pid}`), false);
-  await until("its output", async () => (await found(/^(begun)$/gm)).length === 2);
+  await until("its output", async () => await countRuns(qj, "again") === 2);
   const ids = await found(/^own (\d+)$/gm);
   assert.equal(new Set(ids).size, 2);
   assert.deepEqual(await found(/^now (\d+)$/gm), ids, "each run saw itself alone");
