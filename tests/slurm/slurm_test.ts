@@ -144,6 +144,28 @@ test("the node gets working directory, environment, text, large and executable s
   assert.match(await qj.in("complete", "perl"), /\nperl\n$/);
 });
 
+test("a job asks for other resources by environment variables, or is not handed over", async () => {
+  await using qj = await startQj([
+    "sh",
+    "-c",
+    '[ "$HERE" ] || set -- srun -Q -n1 -J "$QJ_JOB" "$@"; exec "$@"',
+    "wrapper",
+  ]);
+  const show = 'squeue --noheader --job="$SLURM_JOB_ID" --format="%j %C %P %l"';
+  await qj.submit(
+    "wide",
+    `#QJ env=SRUN_CPUS_PER_TASK=4 env=SLURM_PARTITION=main env=SLURM_TIMELIMIT=5\n${show}`,
+  );
+  assert.match(await qj.in("complete", "wide"), /\nwide 4 main 5:00\n$/);
+  await qj.submit("nowhere", "#QJ env=SLURM_PARTITION=nowhere\ntrue");
+  assert.match(
+    await qj.in("failed", "nowhere"),
+    /invalid partition.*nowhere\n(.*\n)*.*exit status 1\n$/,
+  );
+  await qj.submit("local", "#QJ env=HERE=1\necho ${SLURM_JOB_ID-none}");
+  assert.match(await qj.in("complete", "local"), /\nnone\n$/);
+});
+
 test("rm, mv and a timeout cancel the Slurm job", async () => {
   await using qj = await startQj(FAR);
   let pid = await submitEndless(qj, "removed");
@@ -173,10 +195,14 @@ test("a job that still waits for the node is cancelled too", async () => {
     );
     await qj.sh("rm active/waiting");
     await nothingQueued();
+    // The wait counts.
+    await qj.submit("late", "#QJ timeout=1\necho never");
+    assert.match(await qj.in("failed", "late"), /timed out after 1 s\n$/);
+    await nothingQueued();
   } finally {
     await slurm("scontrol", "update", "PartitionName=main", "State=UP");
   }
-  assert.deepEqual(await qj.ls("failed"), []);
+  assert.deepEqual(await qj.ls("failed"), ["late"]);
 });
 
 test("a signal file reaches the script", async () => {
