@@ -61,7 +61,7 @@ launch() { # NAME COMMAND...
 
 is_running() { # NAME
   local pid ticks
-  read -r pid ticks 2>/dev/null <"$folder/$1.process" && [[ $(start_ticks "$pid") == "$ticks" ]]
+  read -r pid ticks 2>/dev/null <"$folder/$1.process" && [[ -n $ticks && $(start_ticks "$pid") == "$ticks" ]]
 }
 
 # Waits until a command succeeds, as long as the program NAME runs.
@@ -76,7 +76,7 @@ await() { # NAME WHAT COMMAND...
 }
 
 failed() { # REASON NAME
-  tail -qn 5 "$folder/$2.out" "$folder/$2.log" 2>/dev/null >&2 || :
+  tail -q -n 5 "$folder/$2.out" "$folder/$2.log" >&2 2>/dev/null || :
   trap - EXIT
   stop
   die "$1. Please read $folder/$2.log and $folder/$2.out"
