@@ -5,6 +5,8 @@
  * is not set the tests are skipped, and say so.
  */
 import assert from "node:assert/strict";
+import { landlockAbi } from "../../ffi/landlock.ts";
+import { openLibc } from "../../ffi/libfuse.ts";
 import { Qj } from "../mount/qj.ts";
 
 const PROJECT = new URL("../../", import.meta.url).pathname;
@@ -26,9 +28,13 @@ if (skip) {
 }
 
 /** Without Deno, and without a home to find one in. */
-async function withProgram(body: (qj: Qj) => Promise<void>): Promise<void> {
+async function withProgram(
+  body: (qj: Qj) => Promise<void>,
+  args: readonly string[] = [],
+): Promise<void> {
   assert.equal(failure, null);
   await using qj = await Qj.start({
+    args,
     program: `${PROJECT}dist/qj`,
     env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", HOME: "/nonexistent" },
     settings: { backoff_base: 0 },
@@ -68,6 +74,18 @@ Deno.test({
       await qj.restart();
       assert.match(await qj.in("complete", "a"), /lost: the daemon stopped/);
     }),
+});
+
+Deno.test({
+  name: "compiled: the sandbox",
+  ignore: skip || typeof landlockAbi(openLibc()) === "string",
+  fn: () =>
+    withProgram(async (qj) => {
+      await qj.submit("inside", "id -u > /dev/null; echo on");
+      await qj.submit("outside", "#QJ attempts=1\ncat /etc/passwd");
+      assert.match(await qj.in("complete", "inside"), /\non\n$/);
+      assert.match(await qj.in("failed", "outside"), /Permission denied/);
+    }, ["-ro", "/usr"]),
 });
 
 Deno.test({

@@ -25,6 +25,8 @@ export interface QjOptions {
   readonly stateFile?: string;
   /** A compiled program to start instead of the sources. */
   readonly program?: string;
+  /** A program and its arguments that start the daemon. */
+  readonly under?: readonly string[];
 }
 
 /** The command that starts qj: a compiled program, else the sources. */
@@ -92,7 +94,7 @@ export class Qj implements AsyncDisposable {
   }
 
   #spawn(): void {
-    const [program, args] = qjCommand([
+    const command = qjCommand([
       "--state-file",
       this.stateFile,
       "--log-level",
@@ -100,8 +102,9 @@ export class Qj implements AsyncDisposable {
       ...this.#options.args ?? [],
       this.mountpoint,
     ], this.#options.program);
+    const [program, ...args] = [...this.#options.under ?? [], command[0], ...command[1]];
     this.#lines = [];
-    this.#child = new Deno.Command(program, {
+    this.#child = new Deno.Command(program!, {
       args,
       cwd: this.#options.cwd ?? this.folder,
       env: this.#options.env ?? {},
