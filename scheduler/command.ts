@@ -72,9 +72,9 @@ function isExecutable(script: Uint8Array): boolean {
 const MAX_SHEBANG = 256;
 
 /**
- * The interpreter of a script and its argument, as the kernel finds them (fs/binfmt_script.c). Where it finds none, a shell
- * takes the file for a script of its own. The script is handed to it rather than executed, since the file system of the
- * state file may be mounted noexec.
+ * The interpreter of a script and its argument, as the kernel finds them (fs/binfmt_script.c). The script is handed to it
+ * rather than executed, since the file system of the state file may be mounted noexec. None where the kernel finds none:
+ * then the script is executed, for the shell to say what is wrong with it.
  */
 function interpreterOf(script: Uint8Array): string[] {
   const head = new TextDecoder("latin1").decode(script.subarray(2, MAX_SHEBANG));
@@ -83,7 +83,7 @@ function interpreterOf(script: Uint8Array): string[] {
   const [, name = "", argument = ""] = /^([^ \t]*)[ \t]*([^]*?)[ \t]*$/.exec(line) ?? [];
   // A name that does not end in what the kernel reads is not run.
   const isCut = end < 0 && script.length > MAX_SHEBANG && name.length === line.length;
-  if (name === "" || isCut) return ["/bin/sh"];
+  if (name === "" || isCut) return [];
   const decode = (latin1: string) =>
     new TextDecoder().decode(Uint8Array.from(latin1, (character) => character.charCodeAt(0)));
   // Not one of PATH: the kernel looks in the working directory.
