@@ -134,7 +134,7 @@ export class Scripts {
     if (write && !this.#store.queue.hold(job)) throw new FsError("ESTALE");
     let script = this.#open.get(job.id);
     if (script === undefined) {
-      const bytes = this.#store.jobs.script(job.id);
+      const bytes = job.scriptSize === 0 ? new Uint8Array(0) : this.#store.jobs.script(job.id);
       script = {
         id: job.id,
         bytes,
