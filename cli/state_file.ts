@@ -108,7 +108,8 @@ async function refusePlanted(paths: readonly string[]): Promise<void> {
 function explain(error: unknown): string {
   const reason = reasonOf(error);
   if (/not a database|malformed|is damaged/.test(reason)) {
-    return `${reason}. It was left as it is: move it away to begin anew, or restore a backup`;
+    return `${reason}. It was left as it is: restore a backup, or get what can be read by ` +
+      `sqlite3's .recover (see EXAMPLES in qj(1)), or move it away to begin anew`;
   }
   return reason;
 }

@@ -11,6 +11,7 @@
  * the log. Both still run as the daemon's user: they get nothing that the job's owner can choose, neither variables
  * (LD_PRELOAD) nor the script, which others could see among the arguments.
  */
+import type { Job } from "../store/job.ts";
 import type { JobOptions } from "../store/job_options.ts";
 
 /** A single argument is at most 131,072 bytes with its NUL (MAX_ARG_STRLEN), "shift;" included. */
@@ -58,8 +59,13 @@ export interface CommandOptions extends Pick<JobOptions, "cwd" | "nice" | "env">
   readonly wrapper?: readonly string[];
 }
 
-/** Why a script cannot run however often it is tried, or null. */
-export function unrunnable(script: Uint8Array): string | null {
+/** Why the script of a job cannot run however often it is tried, or null. */
+export function unrunnable(
+  script: Uint8Array,
+  { scriptSize }: Pick<Job, "scriptSize">,
+): string | null {
+  // After a repair of the state file. What is left could do anything, or succeed by doing nothing.
+  if (script.length !== scriptSize) return "not run: the script is missing in the state file";
   if (isExecutable(script)) return null;
   return script.includes(0) ? "not run: the script contains a NUL byte" : null;
 }

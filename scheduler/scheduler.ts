@@ -271,7 +271,7 @@ export class Scheduler {
     const job = queue.next(this.#slots.fullQueues);
     if (job === undefined) return false;
     if (!moves.admit(job)) return true;
-    const reason = this.#options.owners?.refuse(job) ?? unrunnable(jobs.script(job.id));
+    const reason = this.#options.owners?.refuse(job) ?? unrunnable(jobs.script(job.id), job);
     if (reason !== null) {
       moves.reject(job, reason);
       return true;

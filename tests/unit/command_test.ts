@@ -37,10 +37,13 @@ function long(script: string): string {
   return `${script}\n${"#".repeat(140_000)}\n`;
 }
 
-Deno.test("unrunnable() refuses a NUL byte, but not in an executable", () => {
-  assert.match(unrunnable(bytes("echo \0"))!, /NUL/);
-  assert.equal(unrunnable(bytes("echo")), null);
-  assert.equal(unrunnable(bytes("#!/bin/cat\n\0")), null);
+Deno.test("unrunnable() refuses a NUL byte, but not in an executable, and what is not all there", () => {
+  const reason = (script: string, scriptSize = bytes(script).length) =>
+    unrunnable(bytes(script), { scriptSize });
+  assert.match(reason("echo \0")!, /NUL/);
+  assert.equal(reason("echo"), null);
+  assert.equal(reason("#!/bin/cat\n\0"), null);
+  assert.match(reason("", 4)!, /missing in the state file/);
 });
 
 Deno.test("commandLine() hands a short text over as an argument", () => {
