@@ -164,3 +164,65 @@ Deno.test({
     }
   },
 });
+
+/** Runs the program as nobody in a mount namespace of its own, after a shell script has prepared that. */
+async function asNobody(prepare: string, args: readonly string[]) {
+  assert.equal(failure, null);
+  const folder = await Deno.makeTempDir({ prefix: "qj-test-" });
+  try {
+    await Deno.chmod(folder, 0o755);
+    const script =
+      `cd "$1" && shift && cp "$(command -v setpriv)" . && mkdir home home/mnt && chown -R nobody home &&
+      ${prepare} && exec ./setpriv --reuid 65534 --regid 65534 --clear-groups "$@"`;
+    const { code, stderr } = await new Deno.Command("unshare", {
+      args: [
+        ...["--mount", "--propagation", "private", "sh", "-c", script, "sh", folder],
+        ...[`${PROJECT}dist/qj`, ...args, `${folder}/home/mnt`],
+      ],
+      env: { HOME: `${folder}/home`, PATH: "/usr/sbin:/usr/bin:/sbin:/bin" },
+      stdin: "null",
+    }).output();
+    return { code, stderr: new TextDecoder().decode(stderr) };
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+const needsRoot = { ignore: skip || Deno.uid() !== 0 };
+
+Deno.test({
+  name: "K7: no fusermount3, for an ordinary user: the package to install",
+  ...needsRoot,
+  async fn() {
+    const { code, stderr } = await asNobody(
+      "for f in /usr/bin /bin; do [ ! -e $f/fusermount3 ] || mount -t tmpfs tmpfs $f; done",
+      [],
+    );
+    assert.match(stderr, /^qj: there is no fusermount3, .*: install the package fuse3.*\n$/);
+    assert.equal(code, 1);
+  },
+});
+
+Deno.test({
+  name: "K7: --allow-other without user_allow_other, for an ordinary user: the line to add",
+  ...needsRoot,
+  async fn() {
+    const hide = "touch empty && { [ ! -e /etc/fuse.conf ] || mount --bind empty /etc/fuse.conf; }";
+    const { code, stderr } = await asNobody(hide, ["--allow-other"]);
+    assert.match(
+      stderr,
+      /^qj: --allow-other needs a line user_allow_other in \/etc\/fuse\.conf.*\n$/,
+    );
+    assert.equal(code, 1);
+  },
+});
+
+Deno.test({
+  name: "owners: only root can become other users",
+  ...needsRoot,
+  async fn() {
+    const { code, stderr } = await asNobody(":", ["--run-as", "owner"]);
+    assert.match(stderr, /^qj: --run-as owner is for root: only root can become other users\n$/);
+    assert.equal(code, 1);
+  },
+});

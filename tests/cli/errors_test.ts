@@ -170,7 +170,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "cli: no libfuse3: the package to install",
+  name: "K7: no libfuse3: the package to install",
   ...asRoot,
   async fn() {
     await inFolder(async (folder) => {
@@ -183,7 +183,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "cli: no /dev/fuse: the module to load",
+  name: "K7: no /dev/fuse: the module to load",
   ...asRoot,
   async fn() {
     await inFolder(async (folder) => {

@@ -186,7 +186,8 @@ Deno.test("S5: a state file that is deleted or replaced while the daemon runs is
     if (replaced) await Deno.writeTextFile(qj.stateFile, "");
     await until(
       "the refusal",
-      async () => /Input\/output error/.test((await qj.sh("echo true > pending/new$RANDOM")).stderr),
+      async () =>
+        /Input\/output error/.test((await qj.sh("echo true > pending/new$RANDOM")).stderr),
     );
     await qj.logged(/was deleted or replaced while qj runs.*put it back/);
     assert.equal(await Deno.readTextFile(qj.path("complete", "before")), log);

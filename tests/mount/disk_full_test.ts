@@ -1,6 +1,5 @@
 /** A state file on a file system that is full: a small tmpfs. Mounting one needs root. */
 import assert from "node:assert/strict";
-import { until } from "./qj.ts";
 import { onSmallDisk } from "./small_disk.ts";
 
 onSmallDisk(

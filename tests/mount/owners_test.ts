@@ -1,7 +1,7 @@
 /** With `--run-as owner` each job runs as the owner of its file: with that user's rights and surroundings, and no others. */
 import assert from "node:assert/strict";
 import { A, B, ownersTest, resultOf } from "./owners.ts";
-import { exists, qjCommand, until } from "./qj.ts";
+import { exists, until } from "./qj.ts";
 
 const PATH = /^\s*ENV_PATH\s+PATH=(\S+)/m.exec(
   await Deno.readTextFile("/etc/login.defs").catch(() => ""),
@@ -211,35 +211,3 @@ ownersTest(
     );
   },
 );
-
-Deno.test({
-  name: "owners: only root can become other users",
-  ignore: Deno.uid() !== 0,
-  async fn() {
-    const folder = await Deno.makeTempDir({ prefix: "qj-test-" });
-    try {
-      const deno = `${folder}/deno`;
-      await Deno.copyFile(Deno.execPath(), deno);
-      await Deno.chmod(folder, 0o777);
-      const [, args] = qjCommand(["--state-file", `${folder}/q.db`, "--run-as", "owner", folder]);
-      const { DENO_DIR } = { DENO_DIR: `${folder}/cache` };
-      const cache = await new Deno.Command(deno, {
-        args: ["info", "--json"],
-        stdin: "null",
-      }).output();
-      const { denoDir } = JSON.parse(new TextDecoder().decode(cache.stdout));
-      assert(denoDir, DENO_DIR);
-      await new Deno.Command("cp", { args: ["-r", denoDir, DENO_DIR] }).output();
-      await new Deno.Command("chmod", { args: ["-R", "a+rwX", folder] }).output();
-      const { code, stderr } = await new Deno.Command("setpriv", {
-        args: ["--reuid", "1", "--regid", "1", "--clear-groups", deno, ...args],
-        env: { DENO_DIR, HOME: folder },
-        stdin: "null",
-      }).output();
-      assert.match(new TextDecoder().decode(stderr), /--run-as owner is for root/);
-      assert.equal(code, 1);
-    } finally {
-      await Deno.remove(folder, { recursive: true });
-    }
-  },
-});
