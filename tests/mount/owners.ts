@@ -43,7 +43,7 @@ export function ownersTest(
   options: QjOptions = {},
 ): void {
   Deno.test({
-    name: /^(units|P\d):/.test(name) ? name : `owners: ${name}`,
+    name: /^(units|[PR]\d):/.test(name) ? name : `owners: ${name}`,
     ignore: !isRoot,
     fn: async () => {
       await using qj = await Qj.start({
