@@ -26,6 +26,7 @@ import type { JobEnvironment } from "./scheduler/command.ts";
 import { maxJobsByDescriptors, readEnvironment } from "./scheduler/environment.ts";
 import { Owners } from "./scheduler/owners.ts";
 import { Scheduler } from "./scheduler/scheduler.ts";
+import { printable } from "./store/printable.ts";
 import type { Store } from "./store/store.ts";
 
 function versionText(): string {
@@ -60,6 +61,7 @@ async function serve(options: Options): Promise<number> {
   Deno.chdir("/");
   const fileSystem = new FileSystem(store, fileSystemLog, {
     version: denoJson.version,
+    spillFolder: ownRunFolder,
     runsAsOwner: options.runAs !== undefined,
   });
   const mountOptions = ["fsname=qj", "subtype=qj", "default_permissions", "nosuid", "nodev"];
@@ -110,6 +112,11 @@ async function serve(options: Options): Promise<number> {
   const session = new Session(libfuse, libc, fileSystem, { mountpoint, mountOptions });
   const mountId = mountAt(mountpoint)?.id;
   const isMounted = () => mountId !== undefined && mountAt(mountpoint)?.id === mountId;
+  if (mountId === undefined) {
+    // Somebody has changed what the path leads to since it was looked at.
+    await session.close();
+    throw new MountFailed(`the mount is not on ${JSON.stringify(mountpoint)}, and was taken away`);
+  }
   // Whatever goes wrong from here on must not leave a dead mount behind.
   onUnexpected((reason) => {
     log.error(`stopped by a bug in qj: ${JSON.stringify(reason)}`);
@@ -196,11 +203,11 @@ export async function main(args: readonly string[]): Promise<number> {
     if (
       error instanceof Failure || error instanceof LibfuseMissing || error instanceof MountFailed
     ) {
-      Deno.stderr.writeSync(new TextEncoder().encode(`qj: ${error.message}\n`));
+      Deno.stderr.writeSync(new TextEncoder().encode(`qj: ${printable(error.message)}\n`));
       return error instanceof Failure ? error.status : 1;
     }
     const text = error instanceof Error ? error.stack ?? error.message : String(error);
-    Deno.stderr.writeSync(new TextEncoder().encode(`qj: a bug in qj: ${text}\n`));
+    Deno.stderr.writeSync(new TextEncoder().encode(`qj: a bug in qj: ${printable(text)}\n`));
     return 1;
   }
 }

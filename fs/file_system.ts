@@ -64,6 +64,8 @@ export interface FileSystemLog extends ConfigFileLog {
 export interface FileSystemOptions {
   /** Of the program, for `metrics`. */
   readonly version: string;
+  /** A folder that only the daemon's user can look into, for scripts that are open and too large for memory. */
+  readonly spillFolder: string;
   /** Jobs run as the owners of their files, so that every user may hand some in. */
   readonly runsAsOwner?: boolean;
 }
@@ -101,11 +103,11 @@ export class FileSystem implements Operations {
   readonly #saidAt = new Map<string, number>();
 
   constructor(store: Store, log: FileSystemLog, options: FileSystemOptions) {
-    const { version, runsAsOwner = false } = options;
+    const { version, spillFolder, runsAsOwner = false } = options;
     this.#access = new Access(runsAsOwner);
     this.#store = store;
     this.#log = log;
-    this.#scripts = new Scripts(store);
+    this.#scripts = new Scripts(store, spillFolder);
     this.#logs = new Logs(store);
     this.#cache = new Cache(store, this.#logs);
     this.#attributes = new Attributes(store, this.#scripts, this.#logs);
@@ -187,6 +189,7 @@ export class FileSystem implements Operations {
   }
 
   create(reply: Reply, parent: number, name: Name, mode: number, rawFlags: number): void {
+    this.#handles.requireRoom();
     const flags = openFlags(rawFlags);
     const job = this.#make(reply, parent, name, mode, (rawFlags & constants.O_EXCL) !== 0);
     const fh = this.#handles.add(this.#scripts.open(job, flags));
@@ -318,6 +321,7 @@ export class FileSystem implements Operations {
   // Open files -------------------------------------------------------------------------------------------------
 
   open(reply: Reply, ino: number, rawFlags: number): void {
+    this.#handles.requireRoom();
     const fh = this.#handles.add(this.#openFile(reply, ino, openFlags(rawFlags)));
     if (!reply.open(fh)) this.#handles.release(fh);
   }

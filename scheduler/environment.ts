@@ -1,21 +1,26 @@
 /** What the daemon was started with and hands on to its jobs. */
 import type { JobEnvironment } from "./command.ts";
 
-/** Meant for the daemon alone. */
-const WITHHELD = [
-  ...["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "QJ_STATE_FILE"],
-  ...["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"],
-];
+/** Meant for the daemon alone: its own, its runtime's, and what systemd tells a service about itself (systemd.exec(5)). */
+const WITHHELD = new Set([
+  ...["QJ_STATE_FILE", "QJ_OPTIONS"],
+  ...["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "FDSTORE", "MAINPID", "MANAGERPID"],
+  ...["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PIDFDID"],
+  ...["INVOCATION_ID", "JOURNAL_STREAM", "SYSTEMD_EXEC_PID", "CREDENTIALS_DIRECTORY"],
+  ...["RUNTIME_DIRECTORY", "STATE_DIRECTORY", "CACHE_DIRECTORY", "LOGS_DIRECTORY"],
+  ...["CONFIGURATION_DIRECTORY", "MEMORY_PRESSURE_WATCH", "MEMORY_PRESSURE_WRITE"],
+]);
+const WITHHELD_PREFIX = "DENO_";
 /** What a service gets from systemd, and what programs that use select(2) need. */
 const USUAL_OPEN_FILES = 1024;
 
 /** Reads the daemon's surroundings. Before the mount: `cwd` may be the mountpoint. */
 export function readEnvironment(mountpoint: string): JobEnvironment {
-  const env = Deno.env.toObject();
-  for (const name of WITHHELD) delete env[name];
+  const given = Object.entries(Deno.env.toObject())
+    .filter(([name]) => !WITHHELD.has(name) && !name.startsWith(WITHHELD_PREFIX));
   return {
     cwd: Deno.cwd(),
-    env: { ...env, QJ_MOUNT: mountpoint },
+    env: { ...Object.fromEntries(given), QJ_MOUNT: mountpoint },
     openFiles: openFilesAsGiven(),
     setpriv: droppedGroups(),
   };

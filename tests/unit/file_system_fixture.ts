@@ -62,7 +62,7 @@ export class FileSystemFixture extends StoreFixture {
       unexpected: (operation, error) => this.logged.push(`unexpected: ${operation}: ${error}`),
       storeFailed: (operation, error) => this.logged.push(`storeFailed: ${operation}: ${error}`),
       forgotten: (operation) => this.logged.push(`forgotten: ${operation}`),
-    }, { version: "1.2.3" });
+    }, { version: "1.2.3", spillFolder: this.path.replace(/\/[^/]*$/, "") });
   }
 
   override end(): void {
