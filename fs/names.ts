@@ -19,6 +19,10 @@ export function newName(name: Name): string {
   if (name === null) throw new FsError("EILSEQ", "the name is not UTF-8");
   if (isTooLong(name)) throw new FsError("ENAMETOOLONG");
   if (CONTROL.test(name)) throw new FsError("EINVAL", "the name has a control character");
+  // The kernel lets none of these through.
+  if (name === "" || name === "." || name === ".." || name.includes("/")) {
+    throw new FsError("EINVAL", "that is not the name of a file");
+  }
   return name;
 }
 

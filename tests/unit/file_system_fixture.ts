@@ -156,7 +156,10 @@ export class FileSystemFixture extends StoreFixture {
   }
 
   write(fh: number, content: string, offset = 0): number {
-    const data = bytes(content);
+    return this.writeBytes(fh, bytes(content), offset);
+  }
+
+  writeBytes(fh: number, data: Uint8Array, offset = 0): number {
     return this.#ask("written", "write", (r) => this.fs.write(r, 0, fh, offset, data)).count;
   }
 
