@@ -44,7 +44,7 @@ Deno.test("K1: killed at each step of a job, it is lost, or kept and run again, 
 
   // While much is in the log of the state file, and is being moved into it.
   await qj.submit("prints", "seq 300000; echo done");
-  await qj.in("active", "prints");
+  await qj.logged(/"prints" started/);
   await qj.end("SIGKILL");
   await qj.restart();
   assert.match(await qj.in("complete", "prints"), /\n300000\ndone\n$/);

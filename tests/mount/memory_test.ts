@@ -1,17 +1,20 @@
 /** Clients that open a great deal, or write a great deal: the daemon's memory stays bounded. */
 import assert from "node:assert/strict";
 import { assertSound, peakMb, python } from "./cases.ts";
+import { heavyTest } from "./heavy.ts";
 import { Qj } from "./qj.ts";
 
 /** What the daemon may take more than when it was idle, in MB. */
 const ROOM_MB = 200;
 
-Deno.test("memory: 16 MB in each of fifty drafts at the same time are all kept, and mostly not in memory", async () => {
-  await using qj = await Qj.start({ settings: { paused: true } });
-  const idle = peakMb(qj);
-  const answer = await python(
-    qj,
-    `
+heavyTest(
+  "memory: 16 MB in each of fifty drafts at the same time are all kept, and mostly not in memory",
+  async () => {
+    await using qj = await Qj.start({ settings: { paused: true } });
+    const idle = peakMb(qj);
+    const answer = await python(
+      qj,
+      `
     DRAFTS, PIECE, PIECES = 50, 128 * 1024, 128
     def piece(draft, number):
         return (b"%08d %08d\\n" % (draft, number)) * (PIECE // 18) + b"#" * (PIECE % 18)
@@ -28,19 +31,22 @@ Deno.test("memory: 16 MB in each of fifty drafts at the same time are all kept, 
         with open(f"pending/.d{draft}", "rb") as file:
             right = right and file.read(PIECE * 2) == piece(draft, 0) + piece(draft, 1)
     answer = [list(sizes), right]`,
-  );
-  assert.deepEqual(answer, [[16 * 1_048_576], true]);
-  assert(peakMb(qj) - idle < ROOM_MB, `${peakMb(qj)} MB, ${idle} MB before`);
-  await assertSound(qj);
-});
+    );
+    assert.deepEqual(answer, [[16 * 1_048_576], true]);
+    assert(peakMb(qj) - idle < ROOM_MB, `${peakMb(qj)} MB, ${idle} MB before`);
+    await assertSound(qj);
+  },
+);
 
-Deno.test("memory: ten thousand files that are open at once, and the limit of open files", async () => {
-  await using qj = await Qj.start({ settings: { paused: true } });
-  await qj.submit("a", "echo a");
-  const idle = peakMb(qj);
-  const answer = await python(
-    qj,
-    `
+heavyTest(
+  "memory: ten thousand files that are open at once, and the limit of open files",
+  async () => {
+    await using qj = await Qj.start({ settings: { paused: true } });
+    await qj.submit("a", "echo a");
+    const idle = peakMb(qj);
+    const answer = await python(
+      qj,
+      `
     import resource, signal
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
@@ -74,11 +80,12 @@ Deno.test("memory: ten thousand files that are open at once, and the limit of op
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
     answer = [COUNT, sizes == sum(len(b"echo %d" % i) for i in range(COUNT)), right, full]`,
-  );
-  const [count, ...rest] = answer;
-  assert(count >= 500, `${count} files`);
-  assert.deepEqual(rest, [true, true, "ENFILE"]);
-  assert(peakMb(qj) - idle < ROOM_MB, `${peakMb(qj)} MB, ${idle} MB before`);
-  await qj.sh("find pending -name '.f*' -delete");
-  await assertSound(qj);
-});
+    );
+    const [count, ...rest] = answer;
+    assert(count >= 500, `${count} files`);
+    assert.deepEqual(rest, [true, true, "ENFILE"]);
+    assert(peakMb(qj) - idle < ROOM_MB, `${peakMb(qj)} MB, ${idle} MB before`);
+    await qj.sh("find pending -name '.f*' -delete");
+    await assertSound(qj);
+  },
+);

@@ -119,6 +119,7 @@ ownersTest(
     await mkfifo(`${qj.folder}/gate`);
     await as(A, "echo 'while :; do sleep 0.1; done' > pending/x");
     await qj.in("active", "x");
+    await qj.logged(/"x" started/);
     const signal = qj.path("jobs", "x", "signal");
     await check(b, qj, "active/x", CLOSED, "B");
     await check(a, qj, "active/x", OWN_LOG, "A");

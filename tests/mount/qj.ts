@@ -25,6 +25,8 @@ export interface QjOptions {
   readonly stateFile?: string;
   /** A compiled program to start instead of the sources. */
   readonly program?: string;
+  /** Default: debug. The start is told at info. */
+  readonly logLevel?: "debug" | "info";
   /** A program and its arguments that start the daemon. */
   readonly under?: readonly string[];
 }
@@ -98,7 +100,7 @@ export class Qj implements AsyncDisposable {
       "--state-file",
       this.stateFile,
       "--log-level",
-      "debug",
+      this.#options.logLevel ?? "debug",
       ...this.#options.args ?? [],
       this.mountpoint,
     ], this.#options.program);
