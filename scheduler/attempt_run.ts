@@ -11,7 +11,7 @@ import { after } from "./alarm.ts";
 import { commandLine, type JobEnvironment, spawnEnvironment } from "./command.ts";
 import { type Leftovers, type StopOptions, terminate } from "./leftovers.ts";
 import type { OutputBatch } from "./output_batch.ts";
-import { type AttemptProcesses, signal, startTicks } from "./processes.ts";
+import { type AttemptProcesses, signal, signalGroup, startTicks } from "./processes.ts";
 import type { Spawned, Spawner } from "./spawner.ts";
 
 /** How long the pipe may take to close once no process of the attempt is left, in ms: only a stranger can hold it. */
@@ -226,14 +226,15 @@ export class AttemptRun implements Run {
   #terminate(): void {
     const { pid } = this.#processes;
     if (pid === null) return;
-    terminate(-pid);
+    signalGroup(pid, "SIGTERM");
+    signalGroup(pid, "SIGCONT"); // so that what has stopped hears it
     void this.#toOthers(terminate);
     this.#timers.push(after(this.#options.graceMs(), () => this.#kill()));
   }
 
   signal(name: NodeJS.Signals): "sent" | "gone" | "denied" {
     const { pid } = this.#processes;
-    return this.#ended || pid === null ? "gone" : signal(-pid, name);
+    return this.#ended || pid === null ? "gone" : signalGroup(pid, name);
   }
 
   kill(): void {
@@ -244,7 +245,7 @@ export class AttemptRun implements Run {
   #kill(): void {
     const { pid } = this.#processes;
     if (pid === null) return;
-    signal(-pid, "SIGKILL");
+    signalGroup(pid, "SIGKILL");
     void this.#toOthers((other) => void signal(other, "SIGKILL"));
   }
 

@@ -1,5 +1,6 @@
 /** What the daemon was started with and hands on to its jobs. */
 import type { JobEnvironment } from "./command.ts";
+import { hasSetsid } from "./spawner.ts";
 
 /** Meant for the daemon alone: its own, its runtime's, and what systemd tells a service about itself (systemd.exec(5)). */
 const WITHHELD = new Set([
@@ -22,7 +23,8 @@ export function readEnvironment(mountpoint: string): JobEnvironment {
     cwd: Deno.cwd(),
     env: { ...Object.fromEntries(given), QJ_MOUNT: mountpoint },
     openFiles: openFilesAsGiven(),
-    setpriv: droppedGroups(),
+    // Without setsid(1) it is Deno that makes the session, and drops them.
+    setpriv: hasSetsid() ? [] : droppedGroups(),
   };
 }
 

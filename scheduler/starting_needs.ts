@@ -8,8 +8,8 @@ const DEVICES: readonly Need[] = [
   { path: "/etc/ld.so.cache", access: "read" },
 ];
 
-/** Programs that may stand before the shell: for the option nice, and to become another user. */
-const HELPERS = ["nice", "setpriv"];
+/** Programs that may stand before the shell: for a session, for the option nice, and to become another user. */
+const HELPERS = ["setsid", "nice", "setpriv"];
 const FOLDERS = ["/usr/bin", "/bin"];
 
 /** Paths that exist here. `runFolder` has the scripts that run from a file. */

@@ -115,7 +115,7 @@ Deno.test("R4: every kind of end leads to the right directory, with its status o
     ["cwd-gone", `#QJ cwd=${gone}/missing\ntrue`, "failed", /exit status 126\n$/],
     [
       "cwd-mount",
-      `#QJ cwd=${qj.mountpoint}\nls -d pending; cat complete/zero`,
+      `#QJ cwd=${qj.mountpoint}\ncat jobs/zero/wait > /dev/null; ls -d pending; cat complete/zero`,
       "complete",
       /\npending\n>>> exit 0\n$/,
     ],

@@ -91,7 +91,15 @@ sandboxTest(
   () =>
     withSandbox({}, async (sandbox) => {
       const request = { program: "/nonexistent/program", args: [], env: ENV };
-      await assert.rejects(sandbox.spawn(request));
+      // It is setsid(1) that finds out, where it makes the session.
+      const end = await sandbox.spawn(request).then(
+        async ({ stdout, status }) => {
+          await stdout.cancel();
+          return (await status).code;
+        },
+        () => "rejected",
+      );
+      assert.ok(end === "rejected" || end === 127 || end === 1, String(end));
       assert.equal((await run(sandbox, "echo on")).text, "on\n");
     }),
 );
