@@ -10,18 +10,29 @@ import { StoreError, type StoreErrorKind } from "../store/errors.ts";
 /** A larger text is in a file. Most scripts have less than a hundredth of that. */
 const MAX_IN_MEMORY = 1_048_576;
 /** All texts in memory together: when there are more, those that grow go to files, whatever their size. */
-const MAX_IN_ALL = 64 * 1_048_576;
+const MAX_IN_ALL = 32 * 1_048_576;
 const FIRST_BYTES = 256;
+/** Room for a whole text that is kept: the usual max_script_bytes. */
+const MAX_KEPT = 16 * 1_048_576;
 
 /** What all texts of a file system share. */
 export class ScriptMemory {
   readonly #folder: string;
   /** Bytes that texts in memory take. */
   used = 0;
+  /** For texts that are read from their files as a whole: made anew each time, they would pile up until they are collected. */
+  #whole = new Uint8Array(0);
 
   /** Nobody but the daemon's user may look into `folder`. */
   constructor(folder: string) {
     this.#folder = folder;
+  }
+
+  /** Room for a text as a whole, until the next one is asked for. */
+  whole(size: number): Uint8Array<ArrayBuffer> {
+    if (size > MAX_KEPT) return new Uint8Array(size);
+    if (size > this.#whole.length) this.#whole = new Uint8Array(size);
+    return this.#whole.subarray(0, size);
   }
 
   /** The descriptor of a new file without a name. Throws StoreError. */
@@ -55,17 +66,17 @@ export class ScriptBuffer {
     const from = Math.min(offset, this.#size);
     const to = Math.min(offset + size, this.#size);
     if (this.#fd === null) return this.#bytes.slice(from, to);
-    return this.#readFile(this.#fd, from, to);
+    return this.#readFile(this.#fd, from, new Uint8Array(to - from));
   }
 
-  /** All of it, valid until the next change. */
+  /** All of it, valid until the next change, or until all of another one is asked for. */
   all(): Uint8Array {
     if (this.#fd === null) return this.#bytes.subarray(0, this.#size);
-    return this.#readFile(this.#fd, 0, this.#size);
+    return this.#readFile(this.#fd, 0, this.#memory.whole(this.#size));
   }
 
-  #readFile(fd: number, from: number, to: number): Uint8Array {
-    const bytes = new Uint8Array(to - from);
+  /** Fills `bytes` with what is there from `from` on. */
+  #readFile(fd: number, from: number, bytes: Uint8Array<ArrayBuffer>): Uint8Array {
     attempt(() => {
       for (let at = 0; at < bytes.length;) {
         const read = readSync(fd, bytes, at, bytes.length - at, from + at);

@@ -16,6 +16,8 @@ import type { OpenFlags } from "./job_file.ts";
 import { ScriptBuffer, ScriptMemory } from "./script_buffer.ts";
 
 const NOT_FINISHED = "its writing was not finished";
+/** Bytes of a committed text that are read at once: nearly every script is smaller. */
+const LOADED_AT_ONCE = 1_048_576;
 const S_ISUID = 0o4000;
 const S_ISGID = 0o2000;
 
@@ -137,8 +139,7 @@ export class Scripts {
     let script = this.#open.get(job.id);
     if (script === undefined) {
       const text = new ScriptBuffer(this.#memory);
-      // What is there was taken once, so there was room for it.
-      if (job.scriptSize > 0) text.write(0, this.#store.jobs.script(job.id));
+      this.#load(text, job);
       script = {
         id: job.id,
         text,
@@ -158,6 +159,16 @@ export class Scripts {
     script.descriptors++;
     if (write) script.writers++;
     return script;
+  }
+
+  /** In pieces, since a large text is not to be in memory as a whole. */
+  #load(text: ScriptBuffer, { id, scriptSize }: Job): void {
+    for (let at = 0; at < scriptSize;) {
+      const part = this.#store.jobs.scriptPart(id, at, LOADED_AT_ONCE);
+      if (part.length === 0) return;
+      text.write(at, part);
+      at += part.length;
+    }
   }
 
   #release(script: OpenScript, wrote: boolean): void {

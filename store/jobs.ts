@@ -52,6 +52,7 @@ export class Jobs {
   readonly #scriptWritten;
   readonly #getScript;
   readonly #getHead;
+  readonly #getPart;
   readonly #purge;
   readonly #removed;
   /** How many descriptors are open on a job's files. Nothing is open when the daemon starts. */
@@ -107,6 +108,9 @@ export class Jobs {
     this.#getScript = db.prepare("SELECT content FROM script WHERE job_id = ?");
     this.#getHead = db.prepare(
       `SELECT substr(content, 1, ${HEAD_BYTES}) AS head FROM script WHERE job_id = ?`,
+    );
+    this.#getPart = db.prepare(
+      "SELECT substr(content, ?, ?) AS part FROM script WHERE job_id = ?",
     );
     this.#purge = db.prepare(
       `DELETE FROM job WHERE id = ? AND state = 'removed' AND log_size - log_dropped <= ${SWEPT_BYTES}
@@ -254,6 +258,12 @@ export class Jobs {
   script(id: JobId): Uint8Array {
     const row = this.#getScript.get(id) as { content: Uint8Array } | undefined;
     return row?.content ?? new Uint8Array(0);
+  }
+
+  /** At most `size` bytes of the committed text from `offset`. */
+  scriptPart(id: JobId, offset: number, size: number): Uint8Array {
+    const row = this.#getPart.get(offset + 1, size, id) as { part: Uint8Array } | undefined;
+    return row?.part ?? new Uint8Array(0);
   }
 
   /** A descriptor is open on one of the job's files: its rows stay even when it is removed. */
