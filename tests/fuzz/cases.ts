@@ -1,0 +1,46 @@
+/**
+ * How many cases, from which seed, and what a failure says.
+ *
+ * By hand: QJ_FUZZ_CASES=100000 makes so many cases in all, QJ_FUZZ_SEED=N repeats those of a seed, which a failure names
+ * together with the case that is left when it has been made as small as the time allows. A case is one run of a property,
+ * such as one sequence of requests.
+ */
+import fc from "fast-check";
+
+const CASES = Number(Deno.env.get("QJ_FUZZ_CASES") ?? 2000);
+const SEED = Number(Deno.env.get("QJ_FUZZ_SEED") ?? Date.now() % 1_000_000_000);
+/** How long a failure may be made smaller, in ms. */
+const SHRINK_MS = 60_000;
+
+export interface Fuzz<T> {
+  /** Of all cases, 0 to 1. */
+  readonly share: number;
+  readonly arbitrary: fc.Arbitrary<T>;
+  readonly body: (value: T) => void | Promise<void>;
+  /** The case, for people. Called right after `body` has failed with it. */
+  readonly show: (value: T) => string;
+}
+
+/** Registers a test that runs `body` with values drawn from `arbitrary`. */
+export function fuzz<T>(name: string, { share, arbitrary, body, show }: Fuzz<T>): void {
+  Deno.test(`fuzz: ${name}`, async () => {
+    let shown = "";
+    let failedAt = 0;
+    const property = fc.asyncProperty(arbitrary, async (value) => {
+      // What fails after the time for it is over is not made smaller any more.
+      if (failedAt > 0 && performance.now() - failedAt > SHRINK_MS) return;
+      try {
+        await body(value);
+      } catch (error) {
+        failedAt ||= performance.now();
+        shown = show(value);
+        throw error;
+      }
+    });
+    const numRuns = Math.max(1, Math.round(CASES * share));
+    const { failed, seed, errorInstance } = await fc.check(property, { seed: SEED, numRuns });
+    if (!failed) return;
+    const { stack } = errorInstance as Error;
+    throw new Error(`QJ_FUZZ_SEED=${seed} finds:\n${shown}\n\n${stack ?? errorInstance}`);
+  });
+}
