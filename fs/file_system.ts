@@ -362,9 +362,10 @@ export class FileSystem implements Operations {
   }
 
   poll(reply: Reply, _ino: number, fh: number, handle: PollHandle | null): void {
-    const file = this.#handles.get(fh);
-    if (file.poll !== undefined) return reply.poll(file.poll(handle));
+    const file = this.#handles.find(fh);
+    if (file?.poll !== undefined) return reply.poll(file.poll(handle));
     handle?.drop();
+    if (file === undefined) throw new FsError("EBADF");
     reply.poll(ALWAYS_READY);
   }
 
