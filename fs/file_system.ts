@@ -279,6 +279,7 @@ export class FileSystem implements Operations {
     fh: number | undefined,
     caller: () => Caller,
   ): void {
+    const times = newTimes(change, this.#store.now());
     // truncate by path has no effect: what a write changes is decided when it is complete.
     if (change.size !== undefined && fh !== undefined) {
       this.#handles.get(fh).truncate?.(change.size);
@@ -291,7 +292,7 @@ export class FileSystem implements Operations {
         gid: change.gid ?? now.gid,
       });
     }
-    this.#attributes.changeFixed(ino, newTimes(change, this.#store.now()));
+    this.#attributes.changeFixed(ino, times);
   }
 
   // Open files -------------------------------------------------------------------------------------------------
