@@ -75,6 +75,7 @@ export class Kernel {
       return undefined;
     }
     this.#check(slot, answers);
+    checkAnswer(slot, args, answers[0]!);
     this.#lib.answers.delete(id);
     return answers[0];
   }
@@ -158,6 +159,28 @@ export class Kernel {
   lookup(parent: number | bigint, name: Uint8Array): Answer {
     return this.ask("lookup", [BigInt(parent), cName(name)])!;
   }
+}
+
+/** Where the size that is asked for stands among the arguments. */
+const SIZE_AT: Partial<Readonly<Record<Slot, number>>> = {
+  read: 1,
+  readdir: 1,
+  readdirplus: 1,
+  getxattr: 2,
+  listxattr: 1,
+};
+
+/** No more than was asked for, all that was given, and of the node that was asked about. */
+function checkAnswer(slot: Slot, args: readonly Argument[], answer: Answer): void {
+  const { kind, bytes, count, ino } = answer;
+  const sizeAt = SIZE_AT[slot];
+  if (sizeAt !== undefined && bytes !== undefined) {
+    assert.ok(bytes.length <= Number(args[sizeAt]), `${slot} answers with ${bytes.length} bytes`);
+  }
+  if (slot.startsWith("readdir") && bytes) readEntries(bytes, slot === "readdirplus");
+  if (kind === "xattr") assert.equal(args[sizeAt!], 0n, "the size of an attribute was asked for");
+  if (kind === "write") assert.equal(count, Number(args[2]), "all that was given is written");
+  if (kind === "attr") assert.equal(ino, Number(args[0]), "attributes are those of the node");
 }
 
 /** A name as a C string. */
