@@ -114,6 +114,8 @@ fileSystemTest("who waits for events is told once, of the first", (f) => {
   happens(f);
   happens(f);
   assert.deepEqual(handle.uses, ["notify"]);
+  f.close(fh);
+  assert.deepEqual(handle.uses, ["notify"], "it is not given back a second time");
 });
 
 fileSystemTest("who waits is told of what is committed, not of what is rolled back", (f) => {
