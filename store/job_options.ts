@@ -6,6 +6,7 @@
  * Nothing is expanded.
  */
 import { LIMITS } from "./limits.ts";
+import { oneLine } from "./one_line.ts";
 
 /** What a script asks for; what it does not mention is not there. */
 export interface JobOptions {
@@ -36,6 +37,10 @@ export function optionsOf({ options }: { readonly options: string | null }): Job
 /** A `#QJ` line that is wrong. The message gives the line and the reason. */
 export class InvalidOptions extends Error {
   override readonly name = "InvalidOptions";
+
+  constructor(message: string) {
+    super(oneLine(message));
+  }
 }
 
 /** The text given is only the head of a script, and its options may go on behind it. */
