@@ -21,7 +21,7 @@ Deno.test("oneLine() cuts what is too long, between two characters", () => {
 Deno.test("what is wrong with settings and options is said in one line", () => {
   assert.throws(() => checkSettings({ paused: "\u009b31m" }), (error: unknown) => {
     assert.ok(error instanceof InvalidSettings);
-    assert.equal(error.message, 'paused must be true or false, not "\\u009b31m"');
+    assert.equal(error.message, 'paused must be a boolean, not "\\u009b31m"');
     return true;
   });
   assert.throws(
