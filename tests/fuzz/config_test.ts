@@ -126,5 +126,6 @@ fuzz("a document is taken as it is or refused, and comes in pieces as it comes w
     }, (folder) => new StoreFixture(folder)),
   arbitrary: fc.record({ document: anyDocument, cuts: anyCuts }),
   body: ({ document, cuts }) => check(config, document, cuts),
-  show: ({ document, cuts }) => `  ${pieces(document, cuts).map(showBytes).join("\n  ")}`,
+  show: ({ document, cuts }) =>
+    `  in ${pieces(document, cuts).length} pieces: ${showBytes(document)}`,
 });
