@@ -1,7 +1,7 @@
 /** Sequences of requests, against the file system through the callbacks of libfuse. See cases.ts for how to run more. */
 import fc from "fast-check";
 import { fuzz } from "./cases.ts";
-import { anyStep, type Step } from "./requests.ts";
+import { anyStep, type Step } from "./callback_steps.ts";
 import { inWorld, type World } from "./world.ts";
 
 const STEPS = 60;
