@@ -5,16 +5,28 @@ import { configureLog, fileSystemLog, flushLog, log, logHealth, schedulerLog } f
 import { mountAt } from "./cli/mounts.ts";
 import { Exit, type Options, parseOptions } from "./cli/options.ts";
 import { checkMountpoint, checkSystem, detach } from "./cli/preflight.ts";
+import { openRunFolder } from "./cli/run_folder.ts";
+import { startSandbox } from "./cli/sandbox.ts";
 import { openState, statePath, unreadable } from "./cli/state_file.ts";
 import { Supervisor } from "./cli/supervisor.ts";
 import denoJson from "./deno.json" with { type: "json" };
-import { LibfuseMissing, openLibc, openLibfuse, withholdDescriptors } from "./ffi/libfuse.ts";
+import {
+  type LibcSymbols,
+  LibfuseMissing,
+  openLibc,
+  openLibfuse,
+  withholdDescriptors,
+} from "./ffi/libfuse.ts";
 import { NotifySocket } from "./ffi/notify_socket.ts";
 import { Reaper } from "./ffi/reaper.ts";
 import { MountFailed, Session } from "./ffi/session.ts";
+import { userByUid } from "./ffi/users.ts";
 import { FileSystem } from "./fs/file_system.ts";
+import type { JobEnvironment } from "./scheduler/command.ts";
 import { maxJobsByDescriptors, readEnvironment } from "./scheduler/environment.ts";
+import { Owners } from "./scheduler/owners.ts";
 import { Scheduler } from "./scheduler/scheduler.ts";
+import { printable } from "./store/printable.ts";
 import type { Store } from "./store/store.ts";
 
 function versionText(): string {
@@ -34,20 +46,31 @@ async function serve(options: Options): Promise<number> {
   const libc = openLibc();
   withholdDescriptors(libc);
   const libfuse = openLibfuse();
-  await checkSystem(options.allowOther);
+  await checkSystem(options);
   const mountpoint = await checkMountpoint(options.mountpoint, libc);
   const state = statePath(options.stateFile, (name) => Deno.env.get(name), Deno.cwd());
   const environment = readEnvironment(mountpoint);
-  const { store, lock, runFolder } = await openState(state, mountpoint);
+  const { store, lock, runFolder: ownRunFolder } = await openState(state, mountpoint);
   store.db.health.onChange(logHealth);
+  const runFolder = options.runAs === undefined
+    ? ownRunFolder
+    : await openRunFolder(store.db.path, (name) => Deno.env.get(name));
+  const around = { mountpoint, stateFile: store.db.path, runFolder };
+  const sandbox = await startSandbox(options, around, libc, (text) => log.warning(text));
   // A working directory inside the mountpoint would keep it busy.
   Deno.chdir("/");
-  const fileSystem = new FileSystem(store, fileSystemLog, denoJson.version);
+  const fileSystem = new FileSystem(store, fileSystemLog, {
+    version: denoJson.version,
+    spillFolder: ownRunFolder,
+    runsAsOwner: options.runAs !== undefined,
+  });
   const mountOptions = ["fsname=qj", "subtype=qj", "default_permissions", "nosuid", "nodev"];
   if (options.allowOther) mountOptions.push("allow_other");
   const scheduler = new Scheduler({
     store,
     environment,
+    owners: options.runAs && await ownersOf(options, mountpoint, environment, libc),
+    spawner: sandbox,
     reaper: new Reaper(libc),
     runFolder,
     log: schedulerLog,
@@ -89,6 +112,11 @@ async function serve(options: Options): Promise<number> {
   const session = new Session(libfuse, libc, fileSystem, { mountpoint, mountOptions });
   const mountId = mountAt(mountpoint)?.id;
   const isMounted = () => mountId !== undefined && mountAt(mountpoint)?.id === mountId;
+  if (mountId === undefined) {
+    // Somebody has changed what the path leads to since it was looked at.
+    await session.close();
+    throw new MountFailed(`the mount is not on ${JSON.stringify(mountpoint)}, and was taken away`);
+  }
   // Whatever goes wrong from here on must not leave a dead mount behind.
   onUnexpected((reason) => {
     log.error(`stopped by a bug in qj: ${JSON.stringify(reason)}`);
@@ -98,7 +126,9 @@ async function serve(options: Options): Promise<number> {
 
   scheduler.start();
   log.info(`mounted on ${JSON.stringify(mountpoint)}, jobs in ${JSON.stringify(store.db.path)}`);
-  if (options.allowOther) {
+  if (options.runAs !== undefined) {
+    log.info("other users may enter; each job runs as the owner of its file");
+  } else if (options.allowOther) {
     log.info("other users may enter; only jobs of this user and of root are accepted");
   }
   supervisor.ready();
@@ -116,12 +146,25 @@ async function serve(options: Options): Promise<number> {
   if (isLeft) await detach(mountpoint, libc);
   store.close();
   lock.close();
+  sandbox?.close();
   supervisor.close();
   if (isLeft && end === "unmounted") log.error("the connection to the kernel was aborted");
   const isStuck = isMounted();
   if (isStuck) log.error(`cannot unmount ${JSON.stringify(mountpoint)}: use umount -l as root`);
   await flushLog();
   return isStuck || (isLeft && end === "unmounted") ? 1 : 0;
+}
+
+/** How jobs run as their owners. */
+async function ownersOf(
+  { runAsRoot }: Options,
+  mountpoint: string,
+  { openFiles }: JobEnvironment,
+  libc: LibcSymbols,
+): Promise<Owners> {
+  const loginDefs = await Deno.readTextFile("/etc/login.defs").catch(() => "");
+  const byUid = (uid: number) => userByUid(libc, uid);
+  return new Owners({ userByUid: byUid, runAsRoot, mountpoint, openFiles, loginDefs });
 }
 
 /** What the daemon does, for a service manager. */
@@ -160,11 +203,11 @@ export async function main(args: readonly string[]): Promise<number> {
     if (
       error instanceof Failure || error instanceof LibfuseMissing || error instanceof MountFailed
     ) {
-      Deno.stderr.writeSync(new TextEncoder().encode(`qj: ${error.message}\n`));
+      Deno.stderr.writeSync(new TextEncoder().encode(`qj: ${printable(error.message)}\n`));
       return error instanceof Failure ? error.status : 1;
     }
     const text = error instanceof Error ? error.stack ?? error.message : String(error);
-    Deno.stderr.writeSync(new TextEncoder().encode(`qj: a bug in qj: ${text}\n`));
+    Deno.stderr.writeSync(new TextEncoder().encode(`qj: a bug in qj: ${printable(text)}\n`));
     return 1;
   }
 }

@@ -4,6 +4,7 @@ import type { FileSystemLog } from "../fs/file_system.ts";
 import type { SchedulerLog } from "../scheduler/scheduler.ts";
 import { errorText } from "../store/attempts.ts";
 import type { StoreError } from "../store/errors.ts";
+import { printable } from "../store/printable.ts";
 import type { Options } from "./options.ts";
 
 /** Lines that wait for a reader of stderr who does not read. Beyond this they are dropped: nobody may stop the mount. */
@@ -33,12 +34,16 @@ export async function flushLog(): Promise<void> {
 
 function textLine(record: LogRecord): string {
   const time = new Date(record.timestamp).toISOString();
-  return `${time} qj ${record.level}: ${record.message.join("")}\n`;
+  return `${time} qj ${record.level}: ${printable(record.message.join(""))}\n`;
+}
+
+function jsonLine(record: LogRecord): string {
+  return `${printable(jsonLinesFormatter(record).trimEnd())}\n`;
 }
 
 /** Sends the log to stderr. Once, at start. */
 export function configureLog(options: Pick<Options, "logLevel" | "logFormat">): void {
-  const line = options.logFormat === "json" ? jsonLinesFormatter : textLine;
+  const line = options.logFormat === "json" ? jsonLine : textLine;
   configureSync({
     sinks: {
       stderr: (record) => writeLine(line(record)),

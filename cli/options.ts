@@ -3,7 +3,9 @@ import {
   argument,
   choice,
   float,
+  integer,
   message,
+  multiple,
   object,
   option,
   optional,
@@ -11,14 +13,20 @@ import {
   withDefault,
 } from "@optique/core";
 import { runSync } from "@optique/run";
+import { Failure } from "./failure.ts";
+import type { SandboxOptions } from "../scheduler/sandbox_policy.ts";
 
 export const LOG_LEVELS = ["debug", "info", "warning", "error"] as const;
 export const LOG_FORMATS = ["text", "json"] as const;
 
-export interface Options {
+export interface Options extends SandboxOptions {
   /** As given; undefined: the environment decides. */
   readonly stateFile?: string | undefined;
   readonly allowOther: boolean;
+  /** Each job runs as the owner of its file. */
+  readonly runAs?: "owner" | undefined;
+  /** Root's own jobs are run too. */
+  readonly runAsRoot: boolean;
   /** How long the end waits for running jobs before it stops them, in seconds. */
   readonly drainTimeoutSec: number;
   readonly logLevel: (typeof LOG_LEVELS)[number];
@@ -38,6 +46,33 @@ const parser = object({
   allowOther: option("--allow-other", {
     description: message`Let other users enter the mount. What they write is not run.`,
   }),
+  runAs: optional(option("--run-as", choice(["owner"] as const, { metavar: "WHO" }), {
+    description:
+      message`owner: run each job as the owner of its file. For root, with --allow-other.`,
+  })),
+  runAsRoot: option("--run-as-root", {
+    description: message`With --run-as owner: run root's own jobs too.`,
+  }),
+  readFolders: multiple(option("-ro", string({ metavar: "DIR" }), {
+    description:
+      message`Run jobs in a sandbox, in which they may read and execute what is in DIR. Repeatable, as all options of the sandbox.`,
+  })),
+  readFiles: multiple(option("-rof", string({ metavar: "FILE" }), {
+    description: message`The same for one file.`,
+  })),
+  writeFolders: multiple(option("-rw", string({ metavar: "DIR" }), {
+    description: message`Run jobs in a sandbox, in which they may also change what is in DIR.`,
+  })),
+  writeFiles: multiple(option("-rwf", string({ metavar: "FILE" }), {
+    description: message`The same for one file.`,
+  })),
+  connect: multiple(option("--connect", integer({ metavar: "PORT", min: 1, max: 65535 }), {
+    description: message`Run jobs in a sandbox, in which they may connect to this TCP port.`,
+  })),
+  bind: multiple(option("--bind", integer({ metavar: "PORT", min: 0, max: 65535 }), {
+    description:
+      message`Run jobs in a sandbox, in which they may listen on this TCP port. 0: on one that the system chooses.`,
+  })),
   drainTimeoutSec: withDefault(
     option("--drain-timeout", float({ metavar: "SEC", min: 0, max: 31_536_000 }), {
       description:
@@ -78,7 +113,7 @@ export class Exit extends Error {
  * `--help`, `--version` and bad usage.
  */
 export function parseOptions(args: readonly string[], version: () => string): Options {
-  return runSync(parser, {
+  const options = runSync(parser, {
     programName: "qj",
     args: [...args],
     help: "option",
@@ -93,6 +128,10 @@ export function parseOptions(args: readonly string[], version: () => string): Op
       throw new Exit(status);
     },
   });
+  if (options.runAsRoot && options.runAs === undefined) {
+    throw new Failure("--run-as-root means something only with --run-as owner", USAGE);
+  }
+  return { ...options, allowOther: options.allowOther || options.runAs === "owner" };
 }
 
 function write(to: { writeSync(bytes: Uint8Array): number }, text: string): void {

@@ -3,6 +3,7 @@ import type { LibcSymbols } from "../ffi/libfuse.ts";
 import { cString } from "../ffi/libfuse.ts";
 import { Failure, reasonOf } from "./failure.ts";
 import { mountAbove, mountAt } from "./mounts.ts";
+import type { Options } from "./options.ts";
 
 const MNT_DETACH = 2;
 const INSTALL_FUSE = "install the package fuse3 (Debian, Ubuntu: apt-get install fuse3)";
@@ -14,14 +15,22 @@ export const MOUNT_TYPE = "fuse.qj";
 const NO_NAME = ".qj-is-there";
 
 /** What the kernel and the system must have. */
-export async function checkSystem(allowOther: boolean): Promise<void> {
+export async function checkSystem({ allowOther, runAs }: Options): Promise<void> {
   if (!await exists("/dev/fuse")) {
     throw new Failure(
       "there is no /dev/fuse: load the kernel module (modprobe fuse); " +
         "a container must be given the device (--device /dev/fuse)",
     );
   }
-  if (Deno.uid() === 0) return;
+  if (Deno.uid() === 0) {
+    if (runAs !== undefined && !await exists("/usr/bin/setpriv")) {
+      throw new Failure("--run-as needs /usr/bin/setpriv: install the package util-linux");
+    }
+    return;
+  }
+  if (runAs !== undefined) {
+    throw new Failure("--run-as owner is for root: only root can become other users");
+  }
   if (!await findFusermount()) {
     throw new Failure(
       `there is no fusermount3, which a user other than root needs: ${INSTALL_FUSE}`,

@@ -2,6 +2,8 @@
 import { Locked, lockStateFile, type StateLock } from "../store/lock.ts";
 import { Store } from "../store/store.ts";
 import { Failure, reasonOf } from "./failure.ts";
+import { isInside } from "./paths.ts";
+import { unsafeToOpen } from "./state_safety.ts";
 
 export interface StatePath {
   readonly path: string;
@@ -47,9 +49,11 @@ export async function openState(state: StatePath, mountpoint: string): Promise<O
   }
   try {
     await Deno.mkdir(folder, { recursive: true, mode: 0o700 });
-    const path = await realPathOfMissing(`${await Deno.realPath(folder)}/${name}`);
-    if (isInside(path, mountpoint)) throw cannotOpen(state, INSIDE);
-    await refusePlanted([`${path}.lock`, `${path}.run`]);
+    const realFolder = await Deno.realPath(folder);
+    if (isInside(realFolder, mountpoint)) throw cannotOpen(state, INSIDE);
+    const path = `${realFolder === "/" ? "" : realFolder}/${name}`;
+    const unsafe = await unsafeToOpen(realFolder, path);
+    if (unsafe !== null) throw cannotOpen(state, unsafe);
     const lock = lockStateFile(path);
     try {
       const runFolder = `${path}.run`;
@@ -92,26 +96,12 @@ async function realPathOfMissing(path: string): Promise<string> {
   }
 }
 
-function isInside(path: string, folder: string): boolean {
-  return `${path}/`.startsWith(`${folder}/`);
-}
-
-/** In a folder that others can write to, somebody may have put a link where qj is about to write. */
-async function refusePlanted(paths: readonly string[]): Promise<void> {
-  for (const path of paths) {
-    const stat = await Deno.lstat(path).catch(() => null);
-    if (stat === null) continue;
-    if (stat.isSymlink || stat.uid !== Deno.uid()) {
-      throw new Failure(`"${path}" is a symbolic link or somebody else's: remove it`);
-    }
-  }
-}
-
 /** What SQLite says, with a word on what it means for the user. */
 function explain(error: unknown): string {
   const reason = reasonOf(error);
   if (/not a database|malformed|is damaged/.test(reason)) {
-    return `${reason}. It was left as it is: move it away to begin anew, or restore a backup`;
+    return `${reason}. It was left as it is: restore a backup, or get what can be read by ` +
+      `sqlite3's .recover (see EXAMPLES in qj(1)), or move it away to begin anew`;
   }
   return reason;
 }

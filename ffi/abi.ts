@@ -178,6 +178,9 @@ export const STATVFS = {
   namemax: 80,
 } as const;
 
+/** `struct passwd` of 64-bit glibc; the same on both architectures. */
+export const PASSWD = { size: 48, name: 0, uid: 16, gid: 20, dir: 32, shell: 40 } as const;
+
 /** `struct pollfd`, and the events that the session loop looks at. */
 export const POLLFD = { size: 8, fd: 0, events: 4, revents: 6, POLLIN: 0x1 } as const;
 

@@ -112,6 +112,38 @@ export const LIBC_SYMBOLS = {
     parameters: ["i32", "buffer", "usize", "i32", "buffer", "u32"],
     result: "isize",
   },
+  /** int open(const char *pathname, int flags): without O_CREAT it has no third one */
+  open: { parameters: ["buffer", "i32"], result: "i32" },
+  /** int *__errno_location(void) */
+  __errno_location: { parameters: [], result: "pointer" },
+  /** long syscall(long number, const struct landlock_ruleset_attr *attr, size_t size, __u32 flags) */
+  syscall_create_ruleset: {
+    name: "syscall",
+    parameters: ["i64", "buffer", "u64", "u64"],
+    result: "i64",
+  },
+  /** long syscall(long number, int ruleset_fd, enum landlock_rule_type type, const void *attr, __u32 flags) */
+  syscall_add_rule: {
+    name: "syscall",
+    parameters: ["i64", "i64", "u64", "buffer", "u64"],
+    result: "i64",
+  },
+  /** long syscall(long number, int ruleset_fd, __u32 flags) */
+  syscall_restrict_self: { name: "syscall", parameters: ["i64", "i64", "u64"], result: "i64" },
+  /** long syscall(long number, cap_user_header_t header, cap_user_data_t data) */
+  syscall_capabilities: { name: "syscall", parameters: ["i64", "buffer", "buffer"], result: "i64" },
+  /** int getpwuid_r(uid_t uid, struct passwd *pwd, char *buf, size_t buflen, struct passwd **result) */
+  getpwuid_r: {
+    parameters: ["u32", "buffer", "buffer", "u64", "buffer"],
+    result: "i32",
+    nonblocking: true,
+  },
+  /** int getgrouplist(const char *user, gid_t group, gid_t *groups, int *ngroups) */
+  getgrouplist: {
+    parameters: ["buffer", "u32", "buffer", "buffer"],
+    result: "i32",
+    nonblocking: true,
+  },
   /** int umount2(const char *target, int flags) */
   umount2: { parameters: ["buffer", "i32"], result: "i32" },
 } as const satisfies Deno.ForeignLibraryInterface;

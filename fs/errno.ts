@@ -14,7 +14,11 @@ export class FsError extends Error {
   readonly errno: ErrnoName;
 
   constructor(errno: ErrnoName, message: string = errno) {
+    // An answer that is expected, often one that a name is free: looking for where it comes from would cost more than it.
+    const { stackTraceLimit } = Error;
+    Error.stackTraceLimit = 0;
     super(message);
+    Error.stackTraceLimit = stackTraceLimit;
     this.errno = errno;
   }
 }

@@ -41,7 +41,7 @@ import { newMode, newTimes, setJobAttributes } from "./set_attributes.ts";
 import { SignalFile } from "./signal_file.ts";
 import { StatusFile } from "./status_file.ts";
 import { StoreRoom } from "./store_room.ts";
-import { Tree } from "./tree.ts";
+import { type JobPart, Tree } from "./tree.ts";
 import { WaitFile } from "./wait_file.ts";
 import { getJobXattr, isJobXattr, listJobXattrs, PRIORITY_XATTR, setPriority } from "./xattrs.ts";
 
@@ -61,6 +61,15 @@ export interface FileSystemLog extends ConfigFileLog {
   /** The state file could not be read or written. */
   storeFailed(operation: string, error: unknown): void;
   forgotten(operation: string): void;
+}
+
+export interface FileSystemOptions {
+  /** Of the program, for `metrics`. */
+  readonly version: string;
+  /** A folder that only the daemon's user can look into, for scripts that are open and too large for memory. */
+  readonly spillFolder: string;
+  /** Jobs run as the owners of their files, so that every user may hand some in. */
+  readonly runsAsOwner?: boolean;
 }
 
 function openFlags(flags: number): OpenFlags {
@@ -90,7 +99,7 @@ export class FileSystem implements Operations {
   readonly #logs: Logs;
   readonly #attributes: Attributes;
   readonly #cache: Cache;
-  readonly #access = new Access();
+  readonly #access: Access;
   readonly #handles = new Handles();
   readonly #linger: Linger;
   readonly #metrics: Metrics;
@@ -100,11 +109,12 @@ export class FileSystem implements Operations {
   /** When a kind of failure of the store was last said. */
   readonly #saidAt = new Map<string, number>();
 
-  /** `version` is shown in `metrics`. */
-  constructor(store: Store, log: FileSystemLog, version: string) {
+  constructor(store: Store, log: FileSystemLog, options: FileSystemOptions) {
+    const { version, spillFolder, runsAsOwner = false } = options;
+    this.#access = new Access(runsAsOwner);
     this.#store = store;
     this.#log = log;
-    this.#scripts = new Scripts(store);
+    this.#scripts = new Scripts(store, spillFolder);
     this.#logs = new Logs(store);
     this.#cache = new Cache(store, this.#logs);
     this.#attributes = new Attributes(store, this.#scripts, this.#logs);
@@ -186,6 +196,7 @@ export class FileSystem implements Operations {
   }
 
   create(reply: Reply, parent: number, name: Name, mode: number, rawFlags: number): void {
+    this.#handles.requireRoom();
     const flags = openFlags(rawFlags);
     const job = this.#make(reply, parent, name, mode, (rawFlags & constants.O_EXCL) !== 0);
     const fh = this.#handles.add(this.#scripts.open(job, flags));
@@ -198,15 +209,19 @@ export class FileSystem implements Operations {
     if (parent !== PENDING_INO) throw new FsError("EPERM", "jobs are made in pending/");
     const name = newName(rawName);
     const caller = reply.caller;
-    this.#access.requireOwner(caller);
+    this.#access.requireSubmitter(caller);
     const { jobs, moves, db } = this.#store;
     const existing = jobs.byName(name);
-    if (existing?.state === "pending" && !exclusive) return existing;
-    if (existing !== undefined && !mayForget(this.#store, existing)) throw new FsError("EEXIST");
+    const opens = existing?.state === "pending" && !exclusive;
+    if (existing !== undefined) {
+      if (!opens && !mayForget(this.#store, existing)) throw new FsError("EEXIST");
+      this.#access.requireChanger(caller, existing);
+      if (opens) return existing;
+    }
     db.assertWritable();
     const directory = this.#attributes.ofDirectory("pending");
     const gid = directory.mode & S_ISGID ? directory.gid : caller.gid;
-    const made = { name, mode: mode & MODE_BITS, uid: caller.uid, gid };
+    const made = { name, mode: this.#access.newMode(mode & MODE_BITS), uid: caller.uid, gid };
     const job = moves.create(made, existing);
     if (existing !== undefined) this.#cache.forgetName(existing);
     return job;
@@ -221,7 +236,9 @@ export class FileSystem implements Operations {
   }
 
   unlink(reply: Reply, parent: number, rawName: Name): void {
-    this.#store.moves.remove(this.#tree.jobIn(parent, lookupName(rawName)));
+    const job = this.#tree.jobIn(parent, lookupName(rawName));
+    this.#access.requireRemover(reply.caller, job);
+    this.#store.moves.remove(job);
     reply.ok();
   }
 
@@ -236,10 +253,17 @@ export class FileSystem implements Operations {
     const from = stateOfDirectory(parent);
     const to = stateOfDirectory(newParent);
     if (from === undefined || to === undefined) throw new FsError("EPERM");
-    if (from === "pending" || to === "pending") this.#access.requireOwner(reply.caller);
+    const isOfPending = from === "pending" || to === "pending";
+    // Before anything is told of what there is.
+    if (isOfPending) this.#access.requireSubmitter(reply.caller);
     const request = { from, name: lookupName(rawName), to, newName: newName(rawNewName), flags };
     const plan = planRename(this.#store, request);
-    if (plan !== null) this.#carryOut(plan);
+    if (plan !== null) {
+      for (const job of [plan.job, plan.replaced]) {
+        if (job !== undefined) this.#access.requireRemover(reply.caller, job);
+      }
+      this.#carryOut(plan);
+    }
     reply.ok();
   }
 
@@ -270,15 +294,15 @@ export class FileSystem implements Operations {
 
   #setJobAttributes(ino: number, change: AttrChange, caller: () => Caller): void {
     const part = this.#tree.jobPart(ino);
-    if (change.size !== undefined) this.#checkTruncate(part.node, caller);
+    if (change.size !== undefined) this.#checkTruncate(part, caller);
     setJobAttributes({ store: this.#store, scripts: this.#scripts, part, ino, change, caller });
     if (part.node !== "log") this.#cache.forgetLog(part.job);
   }
 
-  #checkTruncate(node: string, caller: () => Caller): void {
+  #checkTruncate({ node, job }: JobPart, caller: () => Caller): void {
     if (node === "signal") return; // echo TERM > signal
     if (node !== "script") throw new FsError("EPERM", "only a script can be truncated");
-    this.#access.requireOwner(caller());
+    this.#access.requireChanger(caller(), job);
   }
 
   #setFixedAttributes(
@@ -306,6 +330,7 @@ export class FileSystem implements Operations {
   // Open files -------------------------------------------------------------------------------------------------
 
   open(reply: Reply, ino: number, rawFlags: number): void {
+    this.#handles.requireRoom();
     const fh = this.#handles.add(this.#openFile(reply, ino, openFlags(rawFlags)));
     if (!reply.open(fh)) this.#handles.release(fh);
   }
@@ -313,7 +338,7 @@ export class FileSystem implements Operations {
   #openFile(reply: Reply, ino: number, flags: OpenFlags): Handle {
     const file = this.#tree.file(ino);
     if (file !== undefined) {
-      if (flags.write) this.#access.requireOwner(reply.caller);
+      if (flags.write) this.#access.requireDaemonUser(reply.caller);
       return file.open(flags);
     }
     const { job, node, attempt } = this.#tree.jobPart(ino);
@@ -321,7 +346,7 @@ export class FileSystem implements Operations {
       requireReading(flags);
       return this.#logs.openSection(job, attempt);
     }
-    if (flags.write && node === "script") this.#access.requireOwner(reply.caller);
+    if (flags.write && node === "script") this.#access.requireChanger(reply.caller, job);
     const jobFile = node === "attempt" ? undefined : this.#tree.jobFile(node);
     if (jobFile === undefined) throw new FsError("EISDIR");
     return jobFile.open(job, flags);
@@ -428,7 +453,7 @@ export class FileSystem implements Operations {
   setxattr(reply: Reply, ino: number, name: Name, value: Uint8Array): Result {
     if (name !== PRIORITY_XATTR || isFixed(ino)) return reply.error(E.ENOTSUP);
     const { job } = this.#tree.jobPart(ino);
-    this.#access.requireOwner(reply.caller);
+    this.#access.requireChanger(reply.caller, job);
     setPriority(this.#store, job, value);
     reply.ok();
   }

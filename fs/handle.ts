@@ -33,9 +33,17 @@ export interface ReadyHandle extends Handle {
   read(offset: number, size: number): Uint8Array;
 }
 
+/** Open files of all clients: far more than programs have, and few enough that those who leak them fill no memory. */
+const MAX_HANDLES = 65_536;
+
 export class Handles {
   readonly #open = new Map<number, Handle>();
   #last = 0;
+
+  /** Throws ENFILE when there is no room for one more. To be asked before anything is opened. */
+  requireRoom(): void {
+    if (this.#open.size >= MAX_HANDLES) throw new FsError("ENFILE", "too many open files");
+  }
 
   add(handle: Handle): number {
     this.#open.set(++this.#last, handle);

@@ -25,6 +25,10 @@ export function newName(name: Name): string {
   if (isTooLong(name)) throw new FsError("ENAMETOOLONG");
   if (isNoName(name)) throw new FsError("EINVAL", "no file can have this name");
   if (CONTROL.test(name)) throw new FsError("EINVAL", "the name has a control character");
+  // The kernel lets none of these through.
+  if (name === "" || name === "." || name === ".." || name.includes("/")) {
+    throw new FsError("EINVAL", "that is not the name of a file");
+  }
   return name;
 }
 

@@ -13,6 +13,7 @@ import type { Store } from "../store/store.ts";
 import { FsError } from "./errno.ts";
 import type { Handle } from "./handle.ts";
 import type { OpenFlags } from "./job_file.ts";
+import { ScriptBuffer, ScriptMemory } from "./script_buffer.ts";
 
 const NOT_FINISHED = "its writing was not finished";
 const S_ISUID = 0o4000;
@@ -21,8 +22,7 @@ const S_ISGID = 0o2000;
 /** A script that is open, or is being truncated by its path. */
 interface OpenScript {
   readonly id: JobId;
-  bytes: Uint8Array;
-  size: number;
+  readonly text: ScriptBuffer;
   mtime: Timestamp;
   /** When the text last changed, while it differs from what is committed. */
   changedAt: Timestamp;
@@ -40,10 +40,13 @@ interface OpenScript {
 
 export class Scripts {
   readonly #store: Store;
+  readonly #memory: ScriptMemory;
   readonly #open = new Map<JobId, OpenScript>();
 
-  constructor(store: Store) {
+  /** `spillFolder`: for texts that are too large for memory. */
+  constructor(store: Store, spillFolder: string) {
     this.#store = store;
+    this.#memory = new ScriptMemory(spillFolder);
   }
 
   /** What stat shows: of the buffer while there is one. */
@@ -54,8 +57,8 @@ export class Scripts {
     const mtime = { sec: job.mtimeSec, nsec: job.mtimeNsec };
     const ctime = { sec: job.ctimeSec, nsec: job.ctimeNsec };
     if (open === undefined) return { size: job.scriptSize, mtime, ctime };
-    if (!open.dirty) return { size: open.size, mtime, ctime };
-    return { size: open.size, mtime: open.mtime, ctime: later(ctime, open.changedAt) };
+    if (!open.dirty) return { size: open.text.size, mtime, ctime };
+    return { size: open.text.size, mtime: open.mtime, ctime: later(ctime, open.changedAt) };
   }
 
   /** Somebody has set the mtime: what is not committed yet keeps it too. */
@@ -83,14 +86,13 @@ export class Scripts {
       this.#release(script, flags.write);
       throw error;
     }
-    const read = (offset: number, size: number) =>
-      script.bytes.slice(Math.min(offset, script.size), Math.min(offset + size, script.size));
+    const read = (offset: number, size: number) => script.text.read(offset, size);
     if (!flags.write) return { read, release: () => this.#release(script, false) };
     return {
       isSync: flags.sync ?? false,
       read,
       write: (offset, data, caller) =>
-        this.#write(script, flags.append ? script.size : offset, data, caller),
+        this.#write(script, flags.append ? script.text.size : offset, data, caller),
       flush: () => {
         if (!script.emptied) this.#commit(script);
       },
@@ -134,11 +136,12 @@ export class Scripts {
     if (write && !this.#store.queue.hold(job)) throw new FsError("ESTALE");
     let script = this.#open.get(job.id);
     if (script === undefined) {
-      const bytes = this.#store.jobs.script(job.id);
+      const text = new ScriptBuffer(this.#memory);
+      // What is there was taken once, so there was room for it.
+      if (job.scriptSize > 0) text.write(0, this.#store.jobs.script(job.id));
       script = {
         id: job.id,
-        bytes,
-        size: bytes.length,
+        text,
         mtime: { sec: job.mtimeSec, nsec: job.mtimeNsec },
         changedAt: { sec: job.ctimeSec, nsec: job.ctimeNsec },
         descriptors: 0,
@@ -163,7 +166,10 @@ export class Scripts {
     } finally {
       script.descriptors--;
       if (wrote) script.writers--;
-      if (script.descriptors === 0) this.#open.delete(script.id);
+      if (script.descriptors === 0) {
+        this.#open.delete(script.id);
+        script.text.close();
+      }
       if (wrote && script.writers === 0) this.#store.queue.release(script.id);
       this.#store.jobs.drop(script.id);
     }
@@ -194,10 +200,8 @@ export class Scripts {
       this.#store.db.assertWritable(end);
       this.#mark(script);
       this.#clearSetId(script.id, caller);
-      this.#reserve(script, end);
+      script.text.write(offset, data);
     });
-    script.bytes.set(data, offset);
-    script.size = Math.max(script.size, end);
     script.emptied = false;
     this.#changed(script);
   }
@@ -206,11 +210,9 @@ export class Scripts {
     this.#attempt(script, () => {
       this.#checkSize(size);
       if (size > 0) this.#mark(script);
-      this.#reserve(script, size);
+      script.text.resize(size);
     });
     if (size === 0) script.failure = null;
-    script.bytes.fill(0, Math.min(size, script.size), script.size);
-    script.size = size;
     script.emptied = size === 0;
     this.#changed(script);
   }
@@ -263,13 +265,6 @@ export class Scripts {
     this.#store.jobs.setAttributes(job, { mode: job.mode & ~(S_ISUID | S_ISGID) });
   }
 
-  #reserve(script: OpenScript, size: number): void {
-    if (size <= script.bytes.length) return;
-    const grown = new Uint8Array(Math.max(size, script.bytes.length * 2, 256));
-    grown.set(script.bytes.subarray(0, script.size));
-    script.bytes = grown;
-  }
-
   /** A chmod since the last change of the text is later than that. */
   #ctime(script: OpenScript): Timestamp {
     const { ctimeSec: sec, ctimeNsec: nsec } = this.#store.jobs.require(script.id);
@@ -284,7 +279,7 @@ export class Scripts {
     this.#attempt(script, () =>
       this.#store.jobs.putScript(
         script.id,
-        script.bytes.subarray(0, script.size),
+        script.text.all(),
         script.mtime,
         failed,
         this.#ctime(script),

@@ -30,6 +30,9 @@ const { success } = await new Deno.Command(Deno.execPath(), {
     "--no-prompt",
     "--no-code-cache",
     ...PERMISSIONS.map((name) => `--allow-${name}`),
+    // A worker is loaded by its address, which the compiler does not see.
+    "--include",
+    `${PROJECT}scheduler/sandbox_worker.ts`,
     "--output",
     `${PROJECT}dist/qj`,
     `${PROJECT}main.ts`,

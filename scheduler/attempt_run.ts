@@ -5,12 +5,14 @@
  * The attempt ends when the shell does, not when its pipe closes: a grandchild may hold that for hours.
  */
 import type { Claim, Ended, Outcome } from "../store/attempts.ts";
+import type { Job } from "../store/job.ts";
 import type { Settings } from "../store/settings.ts";
 import { after } from "./alarm.ts";
-import { commandLine, type JobEnvironment } from "./command.ts";
+import { commandLine, type JobEnvironment, spawnEnvironment } from "./command.ts";
 import { type Leftovers, type StopOptions, terminate } from "./leftovers.ts";
 import type { OutputBatch } from "./output_batch.ts";
-import { type AttemptProcesses, signal, startTicks } from "./processes.ts";
+import { type AttemptProcesses, signal, signalGroup, startTicks } from "./processes.ts";
+import type { Spawned, Spawner } from "./spawner.ts";
 
 /** How long the pipe may take to close once no process of the attempt is left, in ms: only a stranger can hold it. */
 const PIPE_CLOSE_MS = 1000;
@@ -25,7 +27,7 @@ export type StopReason = "timeout" | "cancelled" | "lost";
 /** An attempt that runs, as the scheduler sees it. */
 export interface Run {
   readonly claim: Claim;
-  /** Spawns at once, in this turn, and resolves when the attempt has ended. */
+  /** Starts the process and resolves when the attempt has ended. */
   run(): Promise<RunEnd>;
   /** Stops the attempt: SIGTERM to its processes, after the grace SIGKILL. The first reason counts. */
   stop(reason: StopReason): void;
@@ -38,7 +40,9 @@ export interface Run {
 }
 
 export interface RunOptions {
-  readonly environment: JobEnvironment;
+  /** What the job runs with. Rejects with the reason when it cannot: its owner is nobody that the system knows. */
+  readonly environment: (job: Job) => JobEnvironment | Promise<JobEnvironment>;
+  readonly spawner: Spawner;
   readonly bootId: string;
   readonly leftovers: Leftovers;
   readonly output: OutputBatch;
@@ -64,6 +68,7 @@ export class AttemptRun implements Run {
   #processes: AttemptProcesses;
   #stopped: StopReason | null = null;
   #ended = false;
+  #isKilled = false;
   /** What cancels the timers of this run. */
   readonly #timers: (() => void)[] = [];
   /** Whether a read of the pipe waits for something to come. */
@@ -87,10 +92,11 @@ export class AttemptRun implements Run {
   async run(): Promise<RunEnd> {
     const file = { path: null as string | null };
     try {
-      let child: Deno.ChildProcess;
+      let child: Spawned;
       try {
-        child = this.#spawn(file);
+        child = await this.#spawn(file);
       } catch (error) {
+        if (this.#stopped !== null) return this.#end(this.#stoppedOutcome(this.#stopped), false);
         const reason = error instanceof Error ? error.message : String(error);
         return this.#end({ kind: "error", reason: `cannot start: ${reason}` }, false);
       }
@@ -114,43 +120,41 @@ export class AttemptRun implements Run {
     this.#processes = { ...this.#processes, pid, pidStart: startTicks(pid) };
     started(pid, this.#processes.pidStart);
     if (timeoutSec > 0) this.#timers.push(after(timeoutSec * 1000, () => this.stop("timeout")));
+    // Somebody has said so while there was no process yet.
+    if (this.#stopped !== null) this.#terminate();
+    if (this.#isKilled) this.#kill();
   }
 
   #cancelTimers(): void {
     for (const cancel of this.#timers.splice(0)) cancel();
   }
 
-  #spawn(file: { path: string | null }): Deno.ChildProcess {
-    const { environment, runFolder, settings: { wrapper } } = this.#options;
-    const { job, attempt, token, script, options } = this.claim;
+  async #spawn(file: { path: string | null }): Promise<Spawned> {
+    const { environment: environmentOf, spawner, settings: { wrapper } } = this.#options;
+    const { job, token, script, options } = this.claim;
+    const found = environmentOf(job);
+    // What can be done at once is done in this turn: a process that is there can be told from others after a crash.
+    const environment = found instanceof Promise ? await found : found;
+    if (this.#stopped !== null) throw new Error("stopped before it was started");
     const line = commandLine(script, environment, { ...options, wrapper });
-    let args: readonly string[];
     if (line.file) {
-      file.path = `${runFolder}/${attempt}`;
-      Deno.writeFileSync(file.path, script, { mode: 0o700 });
-      args = line.args(file.path);
-    } else {
-      args = line.args;
+      // A name that cannot be guessed, so that other jobs of the same sandbox do not find it; others see it, so not the token.
+      file.path = `${this.#options.runFolder}/${crypto.randomUUID()}`;
+      writeScript(file.path, script, environment);
     }
-    return new Deno.Command(line.program, {
-      args: [...args],
-      cwd: "/",
-      clearEnv: true,
-      env: {
-        ...environment.env,
-        ...options.env,
+    const spawned = spawner.spawn({
+      program: line.program,
+      args: line.file ? line.args(file.path!) : line.args,
+      env: spawnEnvironment(environment, options.env, {
         QJ_JOB: job.name,
         QJ_ATTEMPT: String(job.attempts + 1),
         QJ_ATTEMPT_ID: token,
-      },
-      stdin: "null",
-      stdout: "piped",
-      stderr: "null",
-      detached: true,
-    }).spawn();
+      }),
+    });
+    return spawned instanceof Promise ? await spawned : spawned;
   }
 
-  async #follow(child: Deno.ChildProcess): Promise<RunEnd> {
+  async #follow(child: Spawned): Promise<RunEnd> {
     const reader = child.stdout.getReader();
     const copied = this.#copy(reader);
     const status = await child.status;
@@ -204,37 +208,44 @@ export class AttemptRun implements Run {
   }
 
   #outcome(status: Deno.CommandStatus): Outcome {
-    if (this.#stopped === "timeout") {
-      return { kind: "timeout", seconds: this.#timeoutSec };
-    }
-    if (this.#stopped !== null) return { kind: this.#stopped };
+    if (this.#stopped !== null) return this.#stoppedOutcome(this.#stopped);
     if (status.signal !== null) return { kind: "signaled", signal: status.signal };
     return { kind: "exited", code: status.code };
+  }
+
+  #stoppedOutcome(reason: StopReason): Outcome {
+    return reason === "timeout" ? { kind: "timeout", seconds: this.#timeoutSec } : { kind: reason };
   }
 
   stop(reason: StopReason): void {
     if (this.#ended || this.#stopped !== null) return;
     this.#stopped = reason;
+    this.#terminate();
+  }
+
+  #terminate(): void {
     const { pid } = this.#processes;
     if (pid === null) return;
-    terminate(-pid);
+    signalGroup(pid, "SIGTERM");
+    signalGroup(pid, "SIGCONT"); // so that what has stopped hears it
     void this.#toOthers(terminate);
     this.#timers.push(after(this.#options.graceMs(), () => this.#kill()));
   }
 
   signal(name: NodeJS.Signals): "sent" | "gone" | "denied" {
     const { pid } = this.#processes;
-    return this.#ended || pid === null ? "gone" : signal(-pid, name);
+    return this.#ended || pid === null ? "gone" : signalGroup(pid, name);
   }
 
   kill(): void {
+    this.#isKilled = true;
     if (!this.#ended) this.#kill();
   }
 
   #kill(): void {
     const { pid } = this.#processes;
     if (pid === null) return;
-    signal(-pid, "SIGKILL");
+    signalGroup(pid, "SIGKILL");
     void this.#toOthers((other) => void signal(other, "SIGKILL"));
   }
 
@@ -246,6 +257,12 @@ export class AttemptRun implements Run {
   stopLeft(options: StopOptions): Promise<boolean> {
     return this.#options.leftovers.stop(this.#processes, options);
   }
+}
+
+/** For nobody but who runs it. */
+function writeScript(path: string, script: Uint8Array, { user }: JobEnvironment): void {
+  Deno.writeFileSync(path, script, { mode: 0o500, createNew: true });
+  if (user !== undefined) Deno.chownSync(path, user.uid, user.gid);
 }
 
 /** What cancels it, and a promise of false after so many ms. */

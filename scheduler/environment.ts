@@ -1,23 +1,30 @@
 /** What the daemon was started with and hands on to its jobs. */
 import type { JobEnvironment } from "./command.ts";
+import { hasSetsid } from "./spawner.ts";
 
-/** Meant for the daemon alone. */
-const WITHHELD = [
-  ...["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "QJ_STATE_FILE"],
-  ...["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"],
-];
+/** Meant for the daemon alone: its own, its runtime's, and what systemd tells a service about itself (systemd.exec(5)). */
+const WITHHELD = new Set([
+  ...["QJ_STATE_FILE", "QJ_OPTIONS"],
+  ...["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "FDSTORE", "MAINPID", "MANAGERPID"],
+  ...["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PIDFDID"],
+  ...["INVOCATION_ID", "JOURNAL_STREAM", "SYSTEMD_EXEC_PID", "CREDENTIALS_DIRECTORY"],
+  ...["RUNTIME_DIRECTORY", "STATE_DIRECTORY", "CACHE_DIRECTORY", "LOGS_DIRECTORY"],
+  ...["CONFIGURATION_DIRECTORY", "MEMORY_PRESSURE_WATCH", "MEMORY_PRESSURE_WRITE"],
+]);
+const WITHHELD_PREFIX = "DENO_";
 /** What a service gets from systemd, and what programs that use select(2) need. */
 const USUAL_OPEN_FILES = 1024;
 
 /** Reads the daemon's surroundings. Before the mount: `cwd` may be the mountpoint. */
 export function readEnvironment(mountpoint: string): JobEnvironment {
-  const env = Deno.env.toObject();
-  for (const name of WITHHELD) delete env[name];
+  const given = Object.entries(Deno.env.toObject())
+    .filter(([name]) => !WITHHELD.has(name) && !name.startsWith(WITHHELD_PREFIX));
   return {
     cwd: Deno.cwd(),
-    env: { ...env, QJ_MOUNT: mountpoint },
+    env: { ...Object.fromEntries(given), QJ_MOUNT: mountpoint },
     openFiles: openFilesAsGiven(),
-    groups: droppedGroups(),
+    // Without setsid(1) it is Deno that makes the session, and drops them.
+    setpriv: hasSetsid() ? [] : droppedGroups(),
   };
 }
 
@@ -61,12 +68,13 @@ export function maxJobsByDescriptors(): number {
   return Math.max(1, Math.floor((soft - RESERVED_DESCRIPTORS) / DESCRIPTORS_PER_JOB));
 }
 
-/** As root, Deno drops the supplementary groups of a detached child: those that it must get back. */
-function droppedGroups(): number[] {
+/** As root, Deno drops the supplementary groups of a detached child: what gives them back. */
+function droppedGroups(): string[] {
   if (Deno.uid() !== 0) return [];
   const status = Deno.readTextFileSync("/proc/self/status");
   const groups = /^Groups:[ \t]*(.*)$/m.exec(status)?.[1]?.trim().split(/\s+/).filter(Boolean) ??
     [];
   const gid = Deno.gid();
-  return groups.map(Number).some((group) => group !== gid) ? groups.map(Number) : [];
+  if (groups.map(Number).every((group) => group === gid)) return [];
+  return ["--groups", groups.join(",")];
 }

@@ -8,7 +8,8 @@ import { after } from "./alarm.ts";
 import { commandLine, type JobEnvironment } from "./command.ts";
 import { terminate } from "./leftovers.ts";
 import type { Persistence } from "./persistence.ts";
-import { signal } from "./processes.ts";
+import { signal, signalGroup } from "./processes.ts";
+import { type Spawned, spawnHere } from "./spawner.ts";
 
 /** More would take the place of jobs. */
 const AT_ONCE = 4;
@@ -51,7 +52,7 @@ export class HookRunner {
   }
 
   kill(): void {
-    for (const pid of this.#running.keys()) signal(-pid, "SIGKILL");
+    for (const pid of this.#running.keys()) signalGroup(pid, "SIGKILL");
   }
 
   /** There may be a hook to run. One is started at a time; its end starts the next. */
@@ -73,7 +74,7 @@ export class HookRunner {
   }
 
   #run(hook: Hook, command: string): void {
-    let child: Deno.ChildProcess;
+    let child: Spawned;
     try {
       child = this.#spawn(hook, command);
     } catch (error) {
@@ -90,16 +91,15 @@ export class HookRunner {
     );
   }
 
-  #spawn(hook: Hook, command: string): Deno.ChildProcess {
+  #spawn(hook: Hook, command: string): Spawned {
     const { environment } = this.#options;
     const script = new TextEncoder().encode(command);
     const line = commandLine(script, environment);
     // A command is at most a few kilobytes of text, which needs no file, unless it begins with "#!".
     if (line.file) throw new Error("a hook is a shell command, not a script with an interpreter");
-    return new Deno.Command(line.program, {
-      args: [...line.args],
-      cwd: "/",
-      clearEnv: true,
+    return spawnHere({
+      program: line.program,
+      args: line.args,
       env: {
         ...environment.env,
         QJ_JOB: hook.job,
@@ -108,20 +108,16 @@ export class HookRunner {
         QJ_ATTEMPT: String(hook.attempt),
         QJ_LOG: `${environment.env["QJ_MOUNT"]}/jobs/${hook.job}/log`,
       },
-      stdin: "null",
-      stdout: "piped",
-      stderr: "null",
-      detached: true,
-    }).spawn();
+    });
   }
 
-  async #follow(hook: Hook, child: Deno.ChildProcess): Promise<void> {
+  async #follow(hook: Hook, child: Spawned): Promise<void> {
     const reader = child.stdout.getReader();
     const output = tailOf(reader);
     let isLate = false;
     const cancelTimeout = after(TIMEOUT_MS, () => {
       isLate = true;
-      signal(-child.pid, "SIGKILL");
+      signalGroup(child.pid, "SIGKILL");
     });
     const status = await child.status;
     cancelTimeout();

@@ -18,6 +18,8 @@ const LOOK_MS = 50;
 
 /** The same for processes that cannot be signalled, of another user: those that sudo(8) has started, for example. */
 const OUT_OF_REACH_LOOK_MS = 2000;
+/** Between two looks at a process that is about to end, in ms. */
+const ENDING_LOOK_MS = 2;
 /** Between two tries to read /proc, in ms. */
 const RETRY_MS = 1000;
 
@@ -46,7 +48,7 @@ export class Leftovers {
   /** Children that were spawned here: the runtime reaps them. */
   readonly #own = new Set<number>();
   /** What was read of adopted children: to whom they belong does not change. */
-  readonly #orphans = new Map<number, ProcessIdentity | null>();
+  readonly #orphans = new Map<number, ProcessIdentity>();
 
   constructor(reaper: ChildReaper, bootId: string) {
     this.#reaper = reaper;
@@ -63,9 +65,18 @@ export class Leftovers {
 
   /** Reaps dead orphans; returns the living ones, or null when the kernel does not list them. */
   reapOrphans(): number[] | null {
-    const orphans = this.#reaper.children()?.filter((pid) =>
-      !this.#own.has(pid) && !this.#reaper.reap(pid)
-    );
+    let orphans: number[] | undefined;
+    let hasReaped: boolean;
+    do {
+      hasReaped = false;
+      orphans = this.#reaper.children()?.filter((pid) => {
+        if (this.#own.has(pid)) return false;
+        const isDead = this.#reaper.reap(pid);
+        hasReaped ||= isDead;
+        return !isDead;
+      });
+      // One that has died since the list was made has left its own children to us: they are in the next one.
+    } while (hasReaped);
     if (orphans === undefined) return null;
     for (const pid of this.#orphans.keys()) {
       if (!orphans.includes(pid)) this.#orphans.delete(pid);
@@ -76,20 +87,35 @@ export class Leftovers {
   /** The living processes of an attempt whose shell has ended. */
   of(attempt: AttemptProcesses): Promise<number[]> {
     return patiently(async () => {
-      const orphans = this.reapOrphans();
-      const groupLives = attempt.pid !== null && signal(-attempt.pid, 0) !== "gone";
-      if (!groupLives && orphans !== null && !await this.#anyBelongs(orphans, attempt)) return [];
+      for (;;) {
+        const orphans = this.reapOrphans();
+        const groupLives = attempt.pid !== null && signal(-attempt.pid, 0) !== "gone";
+        if (groupLives || orphans === null) break;
+        const answer = await this.#anyBelongs(orphans, attempt);
+        if (answer === "no") return [];
+        if (answer === "yes") break;
+        await wait(ENDING_LOOK_MS);
+      }
       return await membersOf(attempt, this.#bootId);
     });
   }
 
-  async #anyBelongs(orphans: readonly number[], attempt: AttemptProcesses): Promise<boolean> {
+  /** "soon": one of them is about to end, and what it leaves cannot be seen yet. */
+  async #anyBelongs(
+    orphans: readonly number[],
+    attempt: AttemptProcesses,
+  ): Promise<"yes" | "no" | "soon"> {
+    let answer: "no" | "soon" = "no";
     for (const pid of orphans) {
-      if (!this.#orphans.has(pid)) this.#orphans.set(pid, await readIdentity(pid));
-      const identity = this.#orphans.get(pid);
-      if (identity && belongsTo(identity, attempt)) return true;
+      const identity = this.#orphans.get(pid) ?? await readIdentity(pid);
+      if (identity === null || identity.isEnding) {
+        answer = "soon";
+        continue;
+      }
+      this.#orphans.set(pid, identity);
+      if (belongsTo(identity, attempt)) return "yes";
     }
-    return false;
+    return answer;
   }
 
   /** All living processes of an attempt, by a walk through /proc. */

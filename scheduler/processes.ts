@@ -23,6 +23,8 @@ interface ProcessStat {
   readonly pgrp: number;
   readonly session: number;
   readonly startTicks: number;
+  /** Bytes of its memory; 0: it has given that up, and is about to end. */
+  readonly memory: number;
 }
 
 /** Boot id of the running kernel: random(4). */
@@ -38,6 +40,7 @@ export function parseStat(text: string): ProcessStat {
     pgrp: Number(fields[2]),
     session: Number(fields[3]),
     startTicks: Number(fields[19]),
+    memory: Number(fields[20]),
   };
 }
 
@@ -70,6 +73,8 @@ export interface ProcessIdentity {
   readonly startTicks: number;
   /** Its QJ_ATTEMPT_ID, if it has one that may be read. */
   readonly token: string | null;
+  /** It is about to end: its environment is gone, and its children are not yet somebody else's. */
+  readonly isEnding: boolean;
 }
 
 /** Reads it; null for a process that is gone or dead. Throws when there is no descriptor to read it with. */
@@ -80,7 +85,17 @@ export async function readIdentity(pid: number): Promise<ProcessIdentity | null>
   if (stat.state === "Z" || stat.state === "X") return null;
   // Another user's cannot be read, a kernel thread has none.
   const environ = await readProcess(pid, "environ");
-  return { ...stat, token: environ === null ? null : findToken(environ) };
+  return {
+    ...stat,
+    token: environ === null ? null : findToken(environ),
+    // Read again, since the environment may have gone in between.
+    isEnding: environ?.length === 0 && await isEnding(pid),
+  };
+}
+
+async function isEnding(pid: number): Promise<boolean> {
+  const bytes = await readProcess(pid, "stat");
+  return bytes === null || parseStat(new TextDecoder().decode(bytes)).memory === 0;
 }
 
 async function readProcess(pid: number, file: string): Promise<Uint8Array | null> {
@@ -121,4 +136,13 @@ export function signal(pid: number, name: NodeJS.Signals | 0): "sent" | "gone" |
   } catch (error) {
     return (error as { code?: string }).code === "EPERM" ? "denied" : "gone";
   }
+}
+
+/**
+ * The same to the group of a process that was started here and has not been waited for: to the process alone while it has
+ * no group of its own yet.
+ */
+export function signalGroup(pid: number, name: NodeJS.Signals): "sent" | "gone" | "denied" {
+  const answer = signal(-pid, name);
+  return answer === "gone" ? signal(pid, name) : answer;
 }

@@ -19,11 +19,13 @@ import { HookRunner } from "./hook_runner.ts";
 import { Janitor } from "./janitor.ts";
 import { type ChildReaper, type Ending, Leftovers, type StopOptions } from "./leftovers.ts";
 import { OutputBatch } from "./output_batch.ts";
+import type { Owners } from "./owners.ts";
 import { Persistence, STORE_RETRY_MS } from "./persistence.ts";
 import { decide } from "./policy.ts";
 import { readBootId } from "./processes.ts";
 import { Settling } from "./settling.ts";
 import { Slots } from "./slots.ts";
+import { type Spawner, spawnHere } from "./spawner.ts";
 
 export interface SchedulerLog {
   started(job: Job, pid: number): void;
@@ -44,7 +46,12 @@ export interface SchedulerLog {
 
 export interface SchedulerOptions {
   readonly store: Store;
+  /** Of hooks, and of jobs that run as the daemon's user. */
   readonly environment: JobEnvironment;
+  /** Jobs run as their owners; undefined: as the daemon's user. */
+  readonly owners?: Owners | undefined;
+  /** Makes the processes of jobs; undefined: this thread. */
+  readonly spawner?: Spawner | undefined;
   readonly reaper: ChildReaper;
   /** A folder for scripts that need a file, mode 0700. */
   readonly runFolder: string;
@@ -123,7 +130,7 @@ export class Scheduler {
   recover(): void {
     const left = this.#store.attempts.left();
     for (const attempt of left) this.#recover(attempt);
-    void this.#clearRunFolder(new Set(left.map(({ id }) => String(id))));
+    this.#clearRunFolder();
     this.#store.recoverOpenJobs();
     const { backoff_max_sec } = this.#store.settings.current;
     this.#store.queue.limitBackoffs(backoff_max_sec * 1000);
@@ -264,7 +271,7 @@ export class Scheduler {
     const job = queue.next(this.#slots.fullQueues);
     if (job === undefined) return false;
     if (!moves.admit(job)) return true;
-    const reason = unrunnable(jobs.script(job.id));
+    const reason = this.#options.owners?.refuse(job) ?? unrunnable(jobs.script(job.id), job);
     if (reason !== null) {
       moves.reject(job, reason);
       return true;
@@ -281,8 +288,10 @@ export class Scheduler {
   }
 
   #runOptions(attempt: AttemptId, job: Job): RunOptions {
+    const { owners, environment, spawner = { spawn: spawnHere } } = this.#options;
     return {
-      environment: this.#options.environment,
+      environment: (job) => owners?.environment(job) ?? environment,
+      spawner,
       bootId: this.#bootId,
       leftovers: this.#leftovers,
       output: this.#output,
@@ -346,19 +355,14 @@ export class Scheduler {
     void this.#stopLeft(left);
   }
 
-  /** Scripts of attempts that are over, whose daemon ended before it could remove them. */
-  async #clearRunFolder(inUse: ReadonlySet<string>): Promise<void> {
-    for await (const { name } of Deno.readDir(this.#options.runFolder)) {
-      const isRunning = this.#slots.has(Number(name) as AttemptId);
-      if (!inUse.has(name) && !isRunning) {
-        await Deno.remove(`${this.#options.runFolder}/${name}`).catch(() => {});
-      }
-    }
+  /** Scripts of attempts whose daemon ended before it could remove them. Who still runs one has it open. */
+  #clearRunFolder(): void {
+    const { runFolder } = this.#options;
+    for (const { name } of Deno.readDirSync(runFolder)) Deno.removeSync(`${runFolder}/${name}`);
   }
 
   async #stopLeft(left: LeftAttempt): Promise<void> {
     const isGone = await this.#leftovers.stop(left, this.#stopOptions(left.id, left.jobName));
-    await Deno.remove(`${this.#options.runFolder}/${left.id}`).catch(() => {});
     if (isGone) {
       await this.#persistence.make(() => this.#store.attempts.gone(left.id, left.jobId));
     }

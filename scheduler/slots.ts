@@ -64,10 +64,6 @@ export class Slots {
     else this.#takenOf.delete(queue);
   }
 
-  has(attempt: AttemptId): boolean {
-    return this.#taken.has(attempt);
-  }
-
   run(attempt: AttemptId): Run | null {
     return this.#taken.get(attempt)?.run ?? null;
   }

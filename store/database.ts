@@ -43,9 +43,12 @@ type ArrayStatement = StatementSync & {
 export class Statement {
   readonly #statement: StatementSync;
   readonly #columns: readonly string[];
+  readonly #changes: () => void;
 
-  constructor(statement: StatementSync) {
+  /** `changes` is called before it is run. */
+  constructor(statement: StatementSync, changes: () => void) {
     this.#statement = statement;
+    this.#changes = changes;
     this.#columns = statement.columns().map(({ name }) => name);
     (statement as ArrayStatement).setReturnArrays(true);
   }
@@ -58,6 +61,7 @@ export class Statement {
 
   /** The first row, or undefined. */
   get(...parameters: Value[] | [Named]): Row | undefined {
+    this.#changes();
     try {
       const values = this.#statement.get(...parameters as Value[]);
       return values && this.#row(values as unknown as SQLOutputValue[]);
@@ -77,6 +81,7 @@ export class Statement {
 
   /** How many rows it has changed. */
   run(...parameters: Value[] | [Named]): number {
+    this.#changes();
     try {
       return Number(this.#statement.run(...parameters as Value[]).changes);
     } catch (error) {
@@ -84,6 +89,8 @@ export class Statement {
     }
   }
 }
+
+const noChange = () => {};
 
 export class Database {
   readonly path: string;
@@ -100,6 +107,7 @@ export class Database {
   /** Whether the file can be changed, for the daemon's log. */
   readonly health = new Health();
   #failure: StoreError | null = null;
+  #jobsVersion = 0;
   #wal: Deno.FsFile | null = null;
   #syncing: Promise<void> | null = null;
   #syncNext: Promise<void> | null = null;
@@ -187,8 +195,18 @@ export class Database {
   }
 
   prepare(sql: string): Statement {
-    return new Statement(this.#db.prepare(sql));
+    const changesJobs = /\b(INTO|UPDATE|UPDATE OR \w+|DELETE FROM) job\b/.test(sql);
+    return new Statement(this.#db.prepare(sql), changesJobs ? this.#jobsChange : noChange);
   }
+
+  /** Changes with every statement that may change a row of the job table, and when one is taken back. */
+  get jobsVersion(): number {
+    return this.#jobsVersion;
+  }
+
+  readonly #jobsChange = () => {
+    this.#jobsVersion++;
+  };
 
   /** Calls `listener` whenever a transaction was not committed. */
   onRollback(listener: () => void): void {
@@ -210,6 +228,7 @@ export class Database {
       } catch (error) {
         if (this.#db.isTransaction) this.#rollback.run();
         this.#afterCommit = [];
+        this.#jobsVersion++;
         for (const listener of this.#rollbackListeners) listener();
         throw error;
       }

@@ -9,6 +9,7 @@
 import type { Changes } from "./changes.ts";
 import type { Database } from "./database.ts";
 import type { Job } from "./job.ts";
+import { printableJson } from "./printable.ts";
 
 const KEPT_AT_START = 1000;
 const MAX_BYTES = 16 * 1024 * 1024;
@@ -126,7 +127,7 @@ export class Events {
       ...(job && { job: job.name, job_id: job.id, ...(job.queue && { queue: job.queue }) }),
       ...fields,
     };
-    const line = encoder.encode(`${JSON.stringify(event)}\n`);
+    const line = encoder.encode(`${printableJson(event)}\n`);
     this.#db.transaction(() => {
       this.#insert.run(position, line);
       if (this.#hasDropped) this.#deleteDropped();

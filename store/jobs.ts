@@ -33,6 +33,8 @@ const HEAD_BYTES = 65_536;
 
 /** How many deleted rows are remembered. The kernel asks for one within the system call that has looked it up. */
 const MAX_GONE = 256;
+/** How many rows are kept. A client that goes through a directory asks for each one twice, in a row. */
+const MAX_KEPT = 256;
 
 export class Jobs {
   readonly #db: Database;
@@ -54,6 +56,12 @@ export class Jobs {
   readonly #removed;
   /** How many descriptors are open on a job's files. Nothing is open when the daemon starts. */
   readonly #retained = new Map<JobId, number>();
+  /** Rows as they were read, by name (also that there is none) and by id; of the version of the table that is named. */
+  readonly #named = new Map<string, Job | undefined>();
+  readonly #kept = new Map<JobId, Job>();
+  #keptVersion = -1;
+  /** The head that was read last: who looks whether a job may run asks twice. */
+  #lastHead: { readonly id: JobId; readonly head: Uint8Array } | null = null;
   /** The last rows that were deleted, as they were. */
   readonly #gone = new Map<JobId, Job>();
 
@@ -117,12 +125,34 @@ export class Jobs {
   }
 
   byName(name: string): Job | undefined {
-    return this.#byName.get(name) as Job | undefined;
+    this.#freshen();
+    if (!this.#named.has(name)) this.#keep(name, this.#byName.get(name) as Job | undefined);
+    return this.#named.get(name);
   }
 
   /** Also finds a removed job that still has a row. */
   byId(id: JobId): Job | undefined {
-    return this.#byId.get(id) as Job | undefined;
+    this.#freshen();
+    const kept = this.#kept.get(id);
+    if (kept !== undefined) return kept;
+    const job = this.#byId.get(id) as Job | undefined;
+    if (job !== undefined) this.#kept.set(id, job);
+    return job;
+  }
+
+  /** A request asks for the same row several times, and the next request often for it too: until any row changes. */
+  #freshen(): void {
+    const { jobsVersion } = this.#db;
+    const isFull = this.#named.size + this.#kept.size >= MAX_KEPT;
+    if (this.#keptVersion === jobsVersion && !isFull) return;
+    this.#keptVersion = jobsVersion;
+    this.#named.clear();
+    this.#kept.clear();
+  }
+
+  #keep(name: string, job: Job | undefined): void {
+    this.#named.set(name, job);
+    if (job !== undefined) this.#kept.set(job.id, job);
   }
 
   /** A job whose row has just been deleted: another process may be between looking its name up and asking for it. */
@@ -143,7 +173,7 @@ export class Jobs {
   insert(job: NewJob): Job {
     const ms = this.#now();
     const { sec, nsec } = timestamp(ms);
-    return this.#db.transaction(() =>
+    const inserted = this.#db.transaction(() =>
       this.#insert.get({
         name: job.name,
         mode: job.mode,
@@ -154,6 +184,9 @@ export class Jobs {
         ms: Math.floor(ms),
       })
     ) as unknown as Job;
+    this.#freshen();
+    this.#keep(inserted.name, inserted);
+    return inserted;
   }
 
   setAttributes(job: Job, change: JobAttributes): void {
@@ -202,6 +235,7 @@ export class Jobs {
     unflushed: boolean,
     ctime: Timestamp = timestamp(this.#now()),
   ): void {
+    this.#lastHead = null;
     this.#db.transaction(() => {
       this.#putScript.run(id, content);
       this.#scriptWritten.run({
@@ -256,8 +290,11 @@ export class Jobs {
 
   /** The first bytes of the committed text: enough to tell what it is, and mostly to find its options. */
   scriptHead(id: JobId): Uint8Array {
-    const row = this.#getHead.get(id) as { head: Uint8Array } | undefined;
-    return row?.head ?? new Uint8Array(0);
+    if (this.#lastHead?.id !== id) {
+      const row = this.#getHead.get(id) as { head: Uint8Array } | undefined;
+      this.#lastHead = { id, head: row?.head ?? new Uint8Array(0) };
+    }
+    return this.#lastHead.head;
   }
 
   /**

@@ -40,7 +40,7 @@ enter() { # ROOT COMMAND...
     if value=$(printenv "$name"); then set -- "$name=$value" "$@"; fi
   done
   set -- PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 \
-    NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt QJ_DEBIAN13=0 "$@"
+    NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt QJ_SKIP_HEAVY=1 QJ_DEBIAN13=0 "$@"
   unshare --mount --pid --fork --kill-child --propagation private sh "$0" --first "$root" "$@" &
   child=$!
   status=0

@@ -5,6 +5,8 @@
  * is not set the tests are skipped, and say so.
  */
 import assert from "node:assert/strict";
+import { landlockAbi } from "../../ffi/landlock.ts";
+import { openLibc } from "../../ffi/libfuse.ts";
 import { Qj } from "../mount/qj.ts";
 
 const PROJECT = new URL("../../", import.meta.url).pathname;
@@ -26,9 +28,13 @@ if (skip) {
 }
 
 /** Without Deno, and without a home to find one in. */
-async function withProgram(body: (qj: Qj) => Promise<void>): Promise<void> {
+async function withProgram(
+  body: (qj: Qj) => Promise<void>,
+  args: readonly string[] = [],
+): Promise<void> {
   assert.equal(failure, null);
   await using qj = await Qj.start({
+    args,
     program: `${PROJECT}dist/qj`,
     env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", HOME: "/nonexistent" },
     settings: { backoff_base: 0 },
@@ -68,6 +74,18 @@ Deno.test({
       await qj.restart();
       assert.match(await qj.in("complete", "a"), /lost: the daemon stopped/);
     }),
+});
+
+Deno.test({
+  name: "compiled: the sandbox",
+  ignore: skip || typeof landlockAbi(openLibc()) === "string",
+  fn: () =>
+    withProgram(async (qj) => {
+      await qj.submit("inside", "id -u > /dev/null; echo on");
+      await qj.submit("outside", "#QJ attempts=1\ncat /etc/passwd");
+      assert.match(await qj.in("complete", "inside"), /\non\n$/);
+      assert.match(await qj.in("failed", "outside"), /Permission denied/);
+    }, ["-ro", "/usr"]),
 });
 
 Deno.test({
@@ -144,5 +162,67 @@ Deno.test({
     } finally {
       await Deno.remove(folder, { recursive: true });
     }
+  },
+});
+
+/** Runs the program as nobody in a mount namespace of its own, after a shell script has prepared that. */
+async function asNobody(prepare: string, args: readonly string[]) {
+  assert.equal(failure, null);
+  const folder = await Deno.makeTempDir({ prefix: "qj-test-" });
+  try {
+    await Deno.chmod(folder, 0o755);
+    const script =
+      `cd "$1" && shift && cp "$(command -v setpriv)" . && mkdir home home/mnt && chown -R nobody home &&
+      ${prepare} && exec ./setpriv --reuid 65534 --regid 65534 --clear-groups "$@"`;
+    const { code, stderr } = await new Deno.Command("unshare", {
+      args: [
+        ...["--mount", "--propagation", "private", "sh", "-c", script, "sh", folder],
+        ...[`${PROJECT}dist/qj`, ...args, `${folder}/home/mnt`],
+      ],
+      env: { HOME: `${folder}/home`, PATH: "/usr/sbin:/usr/bin:/sbin:/bin" },
+      stdin: "null",
+    }).output();
+    return { code, stderr: new TextDecoder().decode(stderr) };
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+const needsRoot = { ignore: skip || Deno.uid() !== 0 };
+
+Deno.test({
+  name: "K7: no fusermount3, for an ordinary user: the package to install",
+  ...needsRoot,
+  async fn() {
+    const { code, stderr } = await asNobody(
+      "for f in /usr/bin /bin; do [ ! -e $f/fusermount3 ] || mount -t tmpfs tmpfs $f; done",
+      [],
+    );
+    assert.match(stderr, /^qj: there is no fusermount3, .*: install the package fuse3.*\n$/);
+    assert.equal(code, 1);
+  },
+});
+
+Deno.test({
+  name: "K7: --allow-other without user_allow_other, for an ordinary user: the line to add",
+  ...needsRoot,
+  async fn() {
+    const hide = "touch empty && { [ ! -e /etc/fuse.conf ] || mount --bind empty /etc/fuse.conf; }";
+    const { code, stderr } = await asNobody(hide, ["--allow-other"]);
+    assert.match(
+      stderr,
+      /^qj: --allow-other needs a line user_allow_other in \/etc\/fuse\.conf.*\n$/,
+    );
+    assert.equal(code, 1);
+  },
+});
+
+Deno.test({
+  name: "owners: only root can become other users",
+  ...needsRoot,
+  async fn() {
+    const { code, stderr } = await asNobody(":", ["--run-as", "owner"]);
+    assert.match(stderr, /^qj: --run-as owner is for root: only root can become other users\n$/);
+    assert.equal(code, 1);
   },
 });

@@ -1,5 +1,6 @@
 /** Cases of names: long, odd, hostile, taken. */
 import assert from "node:assert/strict";
+import { printableJson } from "../../store/printable.ts";
 import { DatabaseSync } from "node:sqlite";
 import { assertSound, python, shows } from "./cases.ts";
 import { mkfifo } from "./helpers.ts";
@@ -74,7 +75,7 @@ Deno.test("N2: control characters are refused, what a shell would read is only a
   for (const name of names) {
     const log = `>>> printf "<%s>\\n" "$QJ_JOB"\n<${name}>\n`;
     assert.equal(await qj.in("complete", name), log);
-    const line = `job ${JSON.stringify(name)} succeeded`;
+    const line = `job ${printableJson(name)} succeeded`;
     await until(line, () => qj.log.includes(line));
   }
   assert.equal(await exists(`${qj.folder}/hit`), false);

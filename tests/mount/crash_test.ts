@@ -3,24 +3,6 @@ import assert from "node:assert/strict";
 import { isAlive } from "./helpers.ts";
 import { exists, Qj, until } from "./qj.ts";
 
-const libc = Deno.dlopen("libc.so.6", {
-  open: { parameters: ["buffer", "i32", "u32"], result: "i32", nonblocking: true },
-  write: { parameters: ["i32", "buffer", "usize"], result: "isize", nonblocking: true },
-  close: { parameters: ["i32"], result: "i32", nonblocking: true },
-}).symbols;
-
-/** Writes a new file with open, write and close, and throws unless all three succeed. */
-async function submitForSure(path: string, script: string): Promise<void> {
-  const O_WRONLY_CREAT_EXCL = 0o301;
-  const { open, write, close } = libc;
-  const fd = await open(encode(`${path}\0`), O_WRONLY_CREAT_EXCL, 0o644);
-  if (fd < 0) throw new Error("open failed");
-  const bytes = encode(script);
-  const written = await write(fd, bytes, BigInt(bytes.length));
-  const closed = await close(fd);
-  if (Number(written) !== bytes.length || closed !== 0) throw new Error("write or close failed");
-}
-
 const encode = (text: string) => new TextEncoder().encode(text);
 
 Deno.test("crash: what ran runs again, its old processes are gone, and the log says lost", async () => {
@@ -86,51 +68,4 @@ Deno.test("crash: what was flushed runs, what was not goes to failed, drafts and
     /^\[System Error\]: not run: the script was not written to its end\n$/,
   );
   assert.deepEqual(await qj.ls("pending"), [".draft", "empty"]);
-});
-
-Deno.test("crash: killed at many moments under load, no closed job is lost and none runs twice at a time", async () => {
-  await using qj = await Qj.start({
-    settings: {
-      settle_ms: 1,
-      max_lost: 1000,
-      max_job_count: 4,
-      kill_grace_sec: 0.2,
-      replace_finished: true,
-    },
-  });
-  // What counts is close(2), whose errors Deno does not show.
-  const accepted: string[] = [];
-  for (let round = 0; round < 8; round++) {
-    const from = accepted.length;
-    const ended = { now: false };
-    const writers = [0, 1].map(async (writer) => {
-      for (let i = 0; !ended.now; i++) {
-        const name = `r${round}w${writer}n${i}`;
-        try {
-          await submitForSure(
-            qj.path("pending", name),
-            `exec 9> lock.$QJ_JOB; flock -n 9 || echo $QJ_JOB >> overlaps; echo $QJ_JOB >> ran`,
-          );
-          accepted.push(name);
-        } catch {
-          return; // the daemon is gone: this one was not accepted
-        }
-      }
-    });
-    // Each round ends at another point of the work, by count and not by time.
-    await until("some jobs", () => accepted.length >= from + 3 + 7 * round);
-    await qj.end("SIGKILL");
-    ended.now = true;
-    await Promise.all(writers);
-    await qj.restart();
-  }
-  for (const name of accepted) await qj.in("complete", name);
-  assert.equal(await exists(`${qj.folder}/overlaps`), false);
-  const ran = new Set((await Deno.readTextFile(`${qj.folder}/ran`)).trim().split("\n"));
-  assert.deepEqual(accepted.filter((name) => !ran.has(name)), []);
-  assert.deepEqual(await qj.ls("active"), []);
-  // At most the one job of each writer that was cut off in each round.
-  for (const name of await qj.ls("failed")) {
-    assert.match(await qj.in("failed", name), /not run: the script was not written to its end/);
-  }
 });

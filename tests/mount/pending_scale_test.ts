@@ -4,6 +4,7 @@ import { DatabaseSync } from "node:sqlite";
 import { Store } from "../../store/store.ts";
 import { makePendingJobs, pendingName } from "./pending_jobs.ts";
 import { peakMb } from "./cases.ts";
+import { skipsHeavy } from "./heavy.ts";
 import { Qj, until } from "./qj.ts";
 
 const JOBS = 1_000_000;
@@ -30,61 +31,67 @@ function medianChoiceMs(path: string): number {
   }
 }
 
-Deno.test("scale: among a million pending jobs the most urgent one starts first", async (t) => {
-  const folder = await Deno.makeTempDir({ prefix: "qj-test-scale-" });
-  try {
-    await Deno.mkdir(`${folder}/state`);
-    const state = `${folder}/state/state.db`;
-    makePendingJobs(state, { count: JOBS, atMs: AT_MS });
+Deno.test({
+  name: "scale: among a million pending jobs the most urgent one starts first",
+  ignore: skipsHeavy,
+  fn: async (t) => {
+    const folder = await Deno.makeTempDir({ prefix: "qj-test-scale-" });
+    try {
+      await Deno.mkdir(`${folder}/state`);
+      const state = `${folder}/state/state.db`;
+      makePendingJobs(state, { count: JOBS, atMs: AT_MS });
 
-    await t.step("choosing takes no longer than among a thousand", () => {
-      makePendingJobs(`${folder}/few.db`, { count: FEW, atMs: AT_MS });
-      const few = medianChoiceMs(`${folder}/few.db`);
-      const many = medianChoiceMs(state);
-      assert(many < RATIO * few, `${many} ms against ${few} ms`);
-    });
-
-    await using qj = await Qj.start({ folder });
-    const events = async () => (await qj.sh("cat events")).stdout;
-    const startedNames = async () =>
-      [...(await events()).matchAll(/"event":"started","job":"([^"]*)"/g)].map(([, name]) => name!);
-
-    await t.step("order: priority, then submission; full queues are passed over", async () => {
-      await qj.configure({ max_job_count: 1, queues: { video: { max_job_count: 0 } } });
-      await qj.submit(".urgent", "#QJ priority=1000\necho urgent");
-      await qj.sh("mv pending/.urgent pending/urgent");
-      await qj.configure({ paused: false });
-      await qj.in("complete", "urgent");
-      await until("some more", async () => (await startedNames()).length > 30);
-      await qj.configure({ paused: true });
-      const started = await startedNames();
-      assert.equal(started[0], "urgent");
-      // Those of priority 999, one in a thousand, in the order of their numbers.
-      const expected = Array.from({ length: 1000 }, (_, i) => pendingName(i * 1000 + 999));
-      const rest = started.slice(1);
-      assert.deepEqual(rest, expected.slice(0, rest.length));
-      assert(peakMb(qj) < MEMORY_MB, `${peakMb(qj)} MB`);
-    });
-
-    await t.step("who waits for one job is told, and is not in the way meanwhile", async () => {
-      await qj.sh("setfattr -n user.qj.priority -v 1000 pending/job-0000008");
-      await qj.configure({ paused: false });
-      await qj.in("complete", "job-0000008");
-      await qj.submit("next", "#QJ priority=1000\necho next");
-      await qj.in("complete", "next");
-      // Three hundred thousand wait for it, slice by slice.
-      await until("a job that waited", async () => {
-        const { stdout } = await qj.sh(
-          "cat jobs/job-0000990/status.json 2>/dev/null | jq -c .after",
-        );
-        return stdout === "[]\n";
+      await t.step("choosing takes no longer than among a thousand", () => {
+        makePendingJobs(`${folder}/few.db`, { count: FEW, atMs: AT_MS });
+        const few = medianChoiceMs(`${folder}/few.db`);
+        const many = medianChoiceMs(state);
+        assert(many < RATIO * few, `${many} ms against ${few} ms`);
       });
-      assert.equal(await qj.end(), 0);
-      using db = new DatabaseSync(state, { readOnly: true });
-      const waiting = db.prepare("SELECT count(*) AS n FROM job WHERE phase = 'waiting'").get();
-      assert.deepEqual({ ...waiting }, { n: 0 });
-    });
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+
+      await using qj = await Qj.start({ folder });
+      const events = async () => (await qj.sh("cat events")).stdout;
+      const startedNames = async () =>
+        [...(await events()).matchAll(/"event":"started","job":"([^"]*)"/g)].map(([, name]) =>
+          name!
+        );
+
+      await t.step("order: priority, then submission; full queues are passed over", async () => {
+        await qj.configure({ max_job_count: 1, queues: { video: { max_job_count: 0 } } });
+        await qj.submit(".urgent", "#QJ priority=1000\necho urgent");
+        await qj.sh("mv pending/.urgent pending/urgent");
+        await qj.configure({ paused: false });
+        await qj.in("complete", "urgent");
+        await until("some more", async () => (await startedNames()).length > 30);
+        await qj.configure({ paused: true });
+        const started = await startedNames();
+        assert.equal(started[0], "urgent");
+        // Those of priority 999, one in a thousand, in the order of their numbers.
+        const expected = Array.from({ length: 1000 }, (_, i) => pendingName(i * 1000 + 999));
+        const rest = started.slice(1);
+        assert.deepEqual(rest, expected.slice(0, rest.length));
+        assert(peakMb(qj) < MEMORY_MB, `${peakMb(qj)} MB`);
+      });
+
+      await t.step("who waits for one job is told, and is not in the way meanwhile", async () => {
+        await qj.sh("setfattr -n user.qj.priority -v 1000 pending/job-0000008");
+        await qj.configure({ paused: false });
+        await qj.in("complete", "job-0000008");
+        await qj.submit("next", "#QJ priority=1000\necho next");
+        await qj.in("complete", "next");
+        // Three hundred thousand wait for it, slice by slice.
+        await until("a job that waited", async () => {
+          const { stdout } = await qj.sh(
+            "cat jobs/job-0000990/status.json 2>/dev/null | jq -c .after",
+          );
+          return stdout === "[]\n";
+        });
+        assert.equal(await qj.end(), 0);
+        using db = new DatabaseSync(state, { readOnly: true });
+        const waiting = db.prepare("SELECT count(*) AS n FROM job WHERE phase = 'waiting'").get();
+        assert.deepEqual({ ...waiting }, { n: 0 });
+      });
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
 });

@@ -25,6 +25,10 @@ export interface QjOptions {
   readonly stateFile?: string;
   /** A compiled program to start instead of the sources. */
   readonly program?: string;
+  /** Default: debug. The start is told at info. */
+  readonly logLevel?: "debug" | "info";
+  /** A program and its arguments that start the daemon. */
+  readonly under?: readonly string[];
 }
 
 /** The command that starts qj: a compiled program, else the sources. */
@@ -75,16 +79,34 @@ export class Qj implements AsyncDisposable {
 
   /** Starts the daemon (again) on the same folder. */
   async restart(): Promise<void> {
-    const [program, args] = qjCommand([
+    this.#spawn();
+    clearTimeout(this.#watchdog);
+    await this.logged(/mounted on/);
+    const minor = mountMinor(this.mountpoint);
+    this.#watchdog = setTimeout(() => abortConnection(minor), 2 * DEADLINE_MS);
+  }
+
+  /** Starts it and kills it so many ms later. True: that was before it was mounted. */
+  async startAndKill(ms: number): Promise<boolean> {
+    this.#spawn();
+    await new Promise((resolve) => setTimeout(resolve, ms));
+    const isMounted = /mounted on/.test(this.log);
+    await this.end("SIGKILL");
+    return !isMounted;
+  }
+
+  #spawn(): void {
+    const command = qjCommand([
       "--state-file",
       this.stateFile,
       "--log-level",
-      "debug",
+      this.#options.logLevel ?? "debug",
       ...this.#options.args ?? [],
       this.mountpoint,
     ], this.#options.program);
+    const [program, ...args] = [...this.#options.under ?? [], command[0], ...command[1]];
     this.#lines = [];
-    this.#child = new Deno.Command(program, {
+    this.#child = new Deno.Command(program!, {
       args,
       cwd: this.#options.cwd ?? this.folder,
       env: this.#options.env ?? {},
@@ -93,10 +115,6 @@ export class Qj implements AsyncDisposable {
       stderr: "piped",
     }).spawn();
     this.#stderrDone = this.#readLog(this.#child.stderr);
-    clearTimeout(this.#watchdog);
-    await this.logged(/mounted on/);
-    const minor = mountMinor(this.mountpoint);
-    this.#watchdog = setTimeout(() => abortConnection(minor), 2 * DEADLINE_MS);
   }
 
   async #readLog(stderr: ReadableStream<Uint8Array>): Promise<void> {

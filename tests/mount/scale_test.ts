@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { FINISHED_LOG, finishedName, makeFinishedJobs } from "./finished_jobs.ts";
+import { skipsHeavy } from "./heavy.ts";
 import { Qj } from "./qj.ts";
 
 const JOBS = 1_000_000;
@@ -47,59 +48,63 @@ function spread(count: number): number[] {
     .flatMap((place) => [1 + place, JOBS / 2 + 1 + place, JOBS - 1 - place]);
 }
 
-Deno.test("scale: a million finished jobs are listed, read and removed in bounded memory", async (t) => {
-  const folder = await Deno.makeTempDir({ prefix: "qj-test-scale-" });
-  try {
-    await Deno.mkdir(`${folder}/state`);
-    makeFinishedJobs(`${folder}/state/state.db`, JOBS);
-    await using qj = await Qj.start({ folder });
+Deno.test({
+  name: "scale: a million finished jobs are listed, read and removed in bounded memory",
+  ignore: skipsHeavy,
+  fn: async (t) => {
+    const folder = await Deno.makeTempDir({ prefix: "qj-test-scale-" });
+    try {
+      await Deno.mkdir(`${folder}/state`);
+      makeFinishedJobs(`${folder}/state/state.db`, JOBS);
+      await using qj = await Qj.start({ folder });
 
-    for (const directory of ["complete", "failed", "jobs"]) {
-      await t.step(`ls -f ${directory} shows every job`, async () => {
-        const { stdout } = await qj.sh(`ls -f ${directory} | wc -l`);
-        const dots = 2;
-        assert.equal(Number(stdout), dots + (directory === "jobs" ? JOBS : JOBS / 2));
+      for (const directory of ["complete", "failed", "jobs"]) {
+        await t.step(`ls -f ${directory} shows every job`, async () => {
+          const { stdout } = await qj.sh(`ls -f ${directory} | wc -l`);
+          const dots = 2;
+          assert.equal(Number(stdout), dots + (directory === "jobs" ? JOBS : JOBS / 2));
+          assertMemoryBound(qj);
+        });
+      }
+
+      await t.step("jobs all over are found by name, and what nobody has is not", async () => {
+        for (const id of spread(REMOVED)) {
+          const [complete, failed] = [finishedName(id), finishedName(id + 1)];
+          assert.equal(
+            await Deno.readTextFile(qj.path("complete", complete)),
+            FINISHED_LOG.complete,
+          );
+          assert.equal(await Deno.readTextFile(qj.path("failed", failed)), FINISHED_LOG.failed);
+          await assert.rejects(Deno.stat(qj.path("failed", complete)), Deno.errors.NotFound);
+        }
+        await assert.rejects(Deno.stat(qj.path("complete", "none")), Deno.errors.NotFound);
+      });
+
+      await t.step("a listing that is read while jobs go shows each that stays once", async () => {
+        const removed = new Set(spread(REMOVED).map(finishedName));
+        const listed = await listAround(qj.path("complete"), async () => {
+          for (const name of removed) await Deno.remove(qj.path("complete", name));
+        });
+        const names = new Set(listed);
+        assert.equal(names.size, listed.length, "a name is listed twice");
+        for (let id = 1; id <= JOBS; id += 2) {
+          const name = finishedName(id);
+          assert(names.has(name) || removed.has(name), `${name} is missing`);
+          names.delete(name);
+        }
+        assert.deepEqual([...names], []);
+        // They went before the listing got there.
+        assert.equal(listed.includes(finishedName(JOBS - 1)), false);
         assertMemoryBound(qj);
       });
-    }
 
-    await t.step("jobs all over are found by name, and what nobody has is not", async () => {
-      for (const id of spread(REMOVED)) {
-        const [complete, failed] = [finishedName(id), finishedName(id + 1)];
-        assert.equal(
-          await Deno.readTextFile(qj.path("complete", complete)),
-          FINISHED_LOG.complete,
-        );
-        assert.equal(await Deno.readTextFile(qj.path("failed", failed)), FINISHED_LOG.failed);
-        await assert.rejects(Deno.stat(qj.path("failed", complete)), Deno.errors.NotFound);
-      }
-      await assert.rejects(Deno.stat(qj.path("complete", "none")), Deno.errors.NotFound);
-    });
-
-    await t.step("a listing that is read while jobs go shows each that stays once", async () => {
-      const removed = new Set(spread(REMOVED).map(finishedName));
-      const listed = await listAround(qj.path("complete"), async () => {
-        for (const name of removed) await Deno.remove(qj.path("complete", name));
+      await t.step("a job runs beside them", async () => {
+        await qj.submit("new", "echo ran");
+        assert.equal(await qj.in("complete", "new"), ">>> echo ran\nran\n");
+        assert.equal(await qj.end(), 0);
       });
-      const names = new Set(listed);
-      assert.equal(names.size, listed.length, "a name is listed twice");
-      for (let id = 1; id <= JOBS; id += 2) {
-        const name = finishedName(id);
-        assert(names.has(name) || removed.has(name), `${name} is missing`);
-        names.delete(name);
-      }
-      assert.deepEqual([...names], []);
-      // They went before the listing got there.
-      assert.equal(listed.includes(finishedName(JOBS - 1)), false);
-      assertMemoryBound(qj);
-    });
-
-    await t.step("a job runs beside them", async () => {
-      await qj.submit("new", "echo ran");
-      assert.equal(await qj.in("complete", "new"), ">>> echo ran\nran\n");
-      assert.equal(await qj.end(), 0);
-    });
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
 });

@@ -24,7 +24,7 @@ import { FakeRun } from "./fake_run.ts";
 const START_MS = 1_800_000_000_000;
 const HOUR_MS = 3_600_000;
 const CENTURY_MS = 100 * 365 * 24 * HOUR_MS;
-const ENVIRONMENT: JobEnvironment = { cwd: "/", env: {}, openFiles: 64, groups: [] };
+const ENVIRONMENT: JobEnvironment = { cwd: "/", env: {}, openFiles: 64, setpriv: [] };
 
 export class World {
   readonly clock = new FakeClock(START_MS);
@@ -208,6 +208,11 @@ export class World {
       const plan = planRename(this.store, request);
       if (plan === null || (plan.replaced && this.#held.has(plan.replaced.id))) return;
       carryOut(this.store, plan);
+      // Who waited for the one that was replaced waits for the one that has its name now.
+      for (const [waiting, ids] of this.#waitsFor) {
+        const now = ids.map((id) => id === plan.replaced?.id ? job.id : id);
+        if (plan.replaced?.state === "pending") this.#waitsFor.set(waiting, now);
+      }
       if (to === "pending" && from !== "pending") this.#completed.delete(job.id);
     } catch (error) {
       if (

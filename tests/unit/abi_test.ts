@@ -22,6 +22,7 @@ const PROLOGUE = `
 #include <fuse_lowlevel.h>
 #include <linux/fuse.h>
 #include <poll.h>
+#include <pwd.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -239,6 +240,20 @@ Deno.test("STATVFS is struct statvfs", async () => {
     ...members.flatMap(([name, value]) => [
       { c: `offsetof(struct statvfs, f_${name})`, value },
       { c: `SIZE(struct statvfs, f_${name})`, value: 8 },
+    ]),
+  ]);
+});
+
+Deno.test("PASSWD is struct passwd", async () => {
+  const members = Object.entries(abi.PASSWD).filter(([name]) => name !== "size");
+  await compare([
+    { c: "sizeof(struct passwd)", value: abi.PASSWD.size },
+    ...members.flatMap(([name, value]) => [
+      { c: `offsetof(struct passwd, pw_${name})`, value },
+      {
+        c: `SIZE(struct passwd, pw_${name})`,
+        value: name === "uid" || name === "gid" ? 4 : 8,
+      },
     ]),
   ]);
 });

@@ -62,7 +62,7 @@ export class FileSystemFixture extends StoreFixture {
       unexpected: (operation, error) => this.logged.push(`unexpected: ${operation}: ${error}`),
       storeFailed: (operation, error) => this.logged.push(`storeFailed: ${operation}: ${error}`),
       forgotten: (operation) => this.logged.push(`forgotten: ${operation}`),
-    }, "1.2.3");
+    }, { version: "1.2.3", spillFolder: this.path.replace(/\/[^/]*$/, "") });
   }
 
   override end(): void {
@@ -156,7 +156,10 @@ export class FileSystemFixture extends StoreFixture {
   }
 
   write(fh: number, content: string, offset = 0): number {
-    const data = bytes(content);
+    return this.writeBytes(fh, bytes(content), offset);
+  }
+
+  writeBytes(fh: number, data: Uint8Array, offset = 0): number {
     return this.#ask("written", "write", (r) => this.fs.write(r, 0, fh, offset, data)).count;
   }
 

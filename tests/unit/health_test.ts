@@ -13,7 +13,8 @@ async function withClock(
   body: (pass: (ms: number) => void) => void | Promise<void>,
 ): Promise<void> {
   const real = performance.now;
-  let now = real.call(performance);
+  // Whole milliseconds, so that sums are exact.
+  let now = Math.floor(real.call(performance));
   performance.now = () => now;
   try {
     await body((ms) => now += ms);

@@ -19,6 +19,32 @@ for (const page of ["qj.1", "qj.5"]) {
   });
 }
 
+Deno.test("qj.1.scd has every option, and no other", async () => {
+  const { stdout } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "--quiet", "--allow-all", `${PROJECT}main.ts`, "--help"],
+    env: { NO_COLOR: "1" },
+  }).output();
+  const help = new TextDecoder().decode(stdout);
+  const offered = [...help.matchAll(/^ +(-{1,2}[a-z-]+)/gm)].map(([, name]) => name!);
+  assert.ok(offered.length > 10, help);
+  const text = await Deno.readTextFile(`${PROJECT}qj.1.scd`);
+  const options = /\n# OPTIONS\n([^]*?)\n# /.exec(text)![1]!;
+  const described = [...options.matchAll(/^\*-.*$/gm)]
+    .flatMap(([line]) => [...line.matchAll(/\*(-{1,2}[a-z-]+)\*/g)].map(([, name]) => name!));
+  assert.deepEqual(described.sort(), offered.sort());
+});
+
+Deno.test("deno task man makes both pages", async () => {
+  const { success, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["task", "--quiet", "man"],
+    cwd: PROJECT,
+  }).output();
+  assert.deepEqual([success, new TextDecoder().decode(stderr)], [true, ""]);
+  for (const page of ["qj.1", "qj.5"]) {
+    assert.match(await Deno.readTextFile(`${PROJECT}dist/${page}`), /^\.TH "qj"/m);
+  }
+});
+
 Deno.test("qj.5.scd has every setting with its default", async () => {
   const text = await Deno.readTextFile(`${PROJECT}qj.5.scd`);
   for (const [key, value] of Object.entries(DEFAULT_SETTINGS)) {

@@ -33,8 +33,16 @@ function parsed(...args: string[]) {
   return parseOptions(args, () => assert.fail("nobody asked for the version"));
 }
 
+const NO_SANDBOX = {
+  ...{ readFolders: [], readFiles: [], writeFolders: [], writeFiles: [] },
+  ...{ connect: [], bind: [] },
+};
+
 Deno.test("parseOptions() has defaults", () => {
   assert.deepEqual(parsed("/mnt"), {
+    ...NO_SANDBOX,
+    runAs: undefined,
+    runAsRoot: false,
     stateFile: undefined,
     allowOther: false,
     drainTimeoutSec: 0,
@@ -47,13 +55,41 @@ Deno.test("parseOptions() has defaults", () => {
 Deno.test("parseOptions() takes options before and after the mountpoint", () => {
   const expected = {
     ...{ stateFile: "/q.db", allowOther: true, logLevel: "debug", logFormat: "json" },
-    ...{ mountpoint: "mnt", drainTimeoutSec: 2.5 },
+    ...{ mountpoint: "mnt", drainTimeoutSec: 2.5, runAs: undefined, runAsRoot: false },
+    ...NO_SANDBOX,
   };
   const options = ["--state-file", "/q.db", "--allow-other", "--drain-timeout", "2.5"];
   const rest = ["--log-level=debug", "--log-format=json"];
   assert.deepEqual(parsed(...options, ...rest, "mnt"), expected);
   assert.deepEqual(parsed("mnt", ...options, ...rest), expected);
   assert.deepEqual(parsed(...options, "mnt", ...rest), expected);
+});
+
+Deno.test("parseOptions() takes the options of the sandbox as often as they are given", () => {
+  const options = ["-ro", "/a", "-ro=/b", "-rof", "c", "-rw", "/d", "-rwf", "/e", "-rwf", "/f"];
+  const ports = ["--connect", "80", "--connect", "443", "--bind", "0"];
+  const { readFolders, readFiles, writeFolders, writeFiles, connect, bind } = parsed(
+    ...options,
+    ...ports,
+    "m",
+  );
+  assert.deepEqual(
+    { readFolders, readFiles, writeFolders, writeFiles, connect, bind },
+    {
+      readFolders: ["/a", "/b"],
+      readFiles: ["c"],
+      writeFolders: ["/d"],
+      writeFiles: ["/e", "/f"],
+      connect: [80, 443],
+      bind: [0],
+    },
+  );
+});
+
+Deno.test("parseOptions() lets other users enter where jobs run as their owners", () => {
+  const { runAs, allowOther, runAsRoot } = parsed("--run-as", "owner", "--run-as-root", "m");
+  assert.deepEqual([runAs, allowOther, runAsRoot], ["owner", true, true]);
+  assert.throws(() => parsed("--run-as-root", "m"), /only with --run-as owner/);
 });
 
 Deno.test("parseOptions() takes a mountpoint that looks like an option behind --", () => {

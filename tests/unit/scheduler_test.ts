@@ -51,7 +51,7 @@ class World {
     Deno.mkdirSync(`${folder}/run`);
     this.scheduler = new Scheduler({
       store,
-      environment: { cwd: "/", env: {}, openFiles: 64, groups: [] },
+      environment: { cwd: "/", env: {}, openFiles: 64, setpriv: [] },
       reaper: { children: () => [], reap: () => false },
       runFolder: `${folder}/run`,
       maxByDescriptors: Infinity,

@@ -27,7 +27,7 @@ storeTest("recoverOpenJobs() submits what was flushed", (f) => {
 });
 
 storeTest("recoverOpenJobs() sends what was not flushed to failed, with the reason", (f) => {
-  const handle = new Scripts(f.store).open(f.written("x", ""), {
+  const handle = new Scripts(f.store, "/nonexistent").open(f.written("x", ""), {
     ...{ write: true, truncate: false, append: false },
   });
   handle.write!(0, bytes("echo half"), nobody);
@@ -37,7 +37,7 @@ storeTest("recoverOpenJobs() sends what was not flushed to failed, with the reas
 });
 
 storeTest("recoverOpenJobs() runs what was written and flushed, though it was open", (f) => {
-  const handle = new Scripts(f.store).open(f.written("x", ""), {
+  const handle = new Scripts(f.store, "/nonexistent").open(f.written("x", ""), {
     ...{ write: true, truncate: false, append: false },
   });
   handle.write!(0, bytes("echo whole\n"), nobody);
@@ -48,7 +48,7 @@ storeTest("recoverOpenJobs() runs what was written and flushed, though it was op
 });
 
 storeTest("recoverOpenJobs() leaves the old text of a script that was only emptied", (f) => {
-  const handle = new Scripts(f.store).open(f.submitted("x", "old\n"), {
+  const handle = new Scripts(f.store, "/nonexistent").open(f.submitted("x", "old\n"), {
     ...{ write: true, truncate: true, append: false },
   });
   handle.flush!();
