@@ -14,16 +14,10 @@ function isTooLong(name: string): boolean {
 // deno-lint-ignore no-control-regex -- control characters are what it looks for
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
 
-/** What the kernel never asks for, and nobody could reach. */
-function isNoName(name: string): boolean {
-  return name === "" || name === "." || name === ".." || name.includes("/");
-}
-
 /** A name that a job may get. Throws EILSEQ, EINVAL or ENAMETOOLONG. */
 export function newName(name: Name): string {
   if (name === null) throw new FsError("EILSEQ", "the name is not UTF-8");
   if (isTooLong(name)) throw new FsError("ENAMETOOLONG");
-  if (isNoName(name)) throw new FsError("EINVAL", "no file can have this name");
   if (CONTROL.test(name)) throw new FsError("EINVAL", "the name has a control character");
   // The kernel lets none of these through.
   if (name === "" || name === "." || name === ".." || name.includes("/")) {

@@ -7,6 +7,7 @@ import { FileSystem } from "../../fs/file_system.ts";
 import { DIRECTORY_INO, JOBS_INO, logIno, PENDING_INO, ROOT_INO, scriptIno } from "../../fs/ino.ts";
 import type { Claim } from "../../store/attempts.ts";
 import type { JobId } from "../../store/job.ts";
+import { printable } from "../../store/printable.ts";
 import { checkSettings } from "../../store/settings.ts";
 import { assertConsistent } from "../programs/store_invariants.ts";
 import { type Argument, fileInfo, type Slot } from "../unit/callbacks.ts";
@@ -50,7 +51,7 @@ export class World extends StoreFixture {
       unexpected: unforeseen("unexpected"),
       storeFailed: unforeseen("storeFailed"),
       forgotten: unforeseen("forgotten"),
-    }, "1.2.3");
+    }, { version: "1.2.3", spillFolder: folder });
     this.kernel = new Kernel(this.fs);
     this.#populate();
   }
@@ -185,10 +186,9 @@ export class World extends StoreFixture {
   }
 }
 
-/** True for a text that a terminal shows in one line. */
+/** True for a text that a terminal shows in one line, and that is not too long to read. */
 export function isLine(text: string): boolean {
-  // deno-lint-ignore no-control-regex -- control characters are what it looks for
-  return text !== "" && !/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/.test(text);
+  return text !== "" && text === printable(text) && text.length <= 1000;
 }
 
 /** Runs `body` with a new world, on a file system in memory where there is one. */
