@@ -1,4 +1,4 @@
-/** Sequences of requests, against the file system through the callbacks of libfuse. See cases.ts for how to run more. */
+/** Sequences of requests, against the file system through the callbacks of libfuse. See settings.ts for how to run more. */
 import fc from "fast-check";
 import { fuzz } from "./cases.ts";
 import { anyStep, type Step } from "./callback_steps.ts";

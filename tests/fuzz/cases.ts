@@ -1,14 +1,11 @@
 /**
- * How many cases, from which seed, and what a failure says.
- *
- * By hand: QJ_FUZZ_CASES=100000 makes so many cases in all, QJ_FUZZ_SEED=N repeats those of a seed, which a failure names
- * together with the case that is left when it has been made as small as the time allows. A case is one run of a property,
- * such as one sequence of requests.
+ * Properties as tests: how many cases they get is in settings.ts; what a failure says is here. It names the seed and shows
+ * the case that is left when it has been made as small as the time allows. A case is one run of a property, such as one
+ * sequence of requests.
  */
 import fc from "fast-check";
+import { cases } from "./settings.ts";
 
-const CASES = Number(Deno.env.get("QJ_FUZZ_CASES") ?? 2000);
-const SEED = Number(Deno.env.get("QJ_FUZZ_SEED") ?? Date.now() % 1_000_000_000);
 /** How long a failure may be made smaller, in ms. */
 const SHRINK_MS = 60_000;
 
@@ -42,8 +39,7 @@ async function run<T>({ share, arbitrary, body, show }: Fuzz<T>): Promise<void> 
       throw error;
     }
   });
-  const numRuns = Math.max(1, Math.round(CASES * share));
-  const { failed, seed, errorInstance } = await fc.check(property, { seed: SEED, numRuns });
+  const { failed, seed, errorInstance } = await fc.check(property, cases(share));
   if (!failed) return;
   const { stack } = errorInstance as Error;
   throw new Error(`QJ_FUZZ_SEED=${seed} finds:\n${shown}\n\n${stack ?? errorInstance}`);
