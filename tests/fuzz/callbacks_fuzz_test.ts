@@ -17,7 +17,7 @@ async function take(world: World, steps: readonly Step[]): Promise<void> {
 }
 
 fuzz("every request has one answer that it may have, and the store stays whole", {
-  share: 0.2,
+  share: 0.1,
   arbitrary: fc.array(anyStep, { minLength: 1, maxLength: STEPS, size: "max" }),
   body: (steps) => inWorld((world) => take(world, steps)),
   show: (steps) => steps.map(({ text }) => `  ${text}`).join("\n"),

@@ -1,8 +1,9 @@
 /** Numbers, names and bytes as nobody reasonable would send them, between reasonable ones. */
 import fc from "fast-check";
 
-/** Where 32-bit, 53-bit and 64-bit arithmetic ends. */
+/** Where 32-bit, 53-bit and 64-bit arithmetic ends, and the dates of JavaScript, in seconds. */
 const EDGES: readonly bigint[] = [
+  ...[8_640_000_000_000n, 8_640_000_000_001n],
   ...[0n, 1n, 2n, 3n, 7n, 255n, 256n, 4095n, 4096n, 65_535n, 65_536n, 65_537n],
   ...[2n ** 31n - 1n, 2n ** 31n, 2n ** 31n + 1n, 2n ** 32n - 1n, 2n ** 32n],
   ...[2n ** 52n, 2n ** 52n + 1n, 2n ** 53n - 1n, 2n ** 53n, 2n ** 53n + 1n],

@@ -63,7 +63,7 @@ function check(world: World, names: readonly Bytes[], viaMknod: boolean, size: n
 const MIN_SIZE = 128 + 24 + 256;
 
 fuzz("every name is kept byte by byte or refused for its reason", {
-  share: 0.1,
+  share: 0.05,
   arbitrary: fc.record({
     names: fc.array(strangeName, { minLength: 1, maxLength: 12 }),
     viaMknod: fc.boolean(),
