@@ -128,6 +128,9 @@ function encode(text: string): Uint8Array<ArrayBuffer> {
   return encoder.encode(text);
 }
 
+/** The last second of a Date. */
+const LAST_DATE = 8_640_000_000_000n;
+
 const statBytes: ArgOf = fc.record({
   mode: uint32,
   uid: fc.oneof(fc.constant(0), uint32),
@@ -135,7 +138,10 @@ const statBytes: ArgOf = fc.record({
   size: int64,
   atime: int64,
   atimeNsec: fc.oneof(fc.bigInt(0n, 999_999_999n), int64),
-  mtime: int64,
+  mtime: fc.oneof({ weight: 3, arbitrary: int64 }, {
+    weight: 1,
+    arbitrary: fc.constant(LAST_DATE),
+  }),
   mtimeNsec: fc.oneof(fc.bigInt(0n, 999_999_999n), int64),
 }).map((stat) => {
   const layout = hostStatLayout();
@@ -152,6 +158,7 @@ const statBytes: ArgOf = fc.record({
   return plain(new Uint8Array(view.buffer), `{${text}}`);
 });
 const toSet: ArgOf = fc.oneof(
+  { weight: 1, arbitrary: fc.constantFrom(0x8, 0x10, 0x20, 0x30) },
   { weight: 2, arbitrary: fc.nat(8).map((bit) => 1 << bit) },
   { weight: 1, arbitrary: fc.nat(0x7ff) },
   { weight: 1, arbitrary: int32 },
@@ -238,6 +245,19 @@ function writing(): fc.Arbitrary<Step> {
   return request("write", ino, sized(data), offset, handle);
 }
 
+/** Opens one of the files of a job and reads it: those that are drawn one by one seldom come together. */
+const reading: fc.Arbitrary<Step> = fc.tuple(fc.integer({ min: 1, max: JOBS + 3 }), fc.nat(6)).map(
+  ([job, node]) => {
+    const inode = BigInt(16 * job + node);
+    return step(`open and read ${inode}`, (world) => {
+      const opened = world.request("open", [inode, fileInfo(0, 0)]);
+      if (opened?.fh !== undefined) {
+        world.request("read", [inode, 4096n, 0n, fileInfo(opened.fh)]);
+      }
+    });
+  },
+);
+
 /** What is no request. */
 const EVENTS: readonly (readonly [weight: number, fc.Arbitrary<Step>])[] = [
   [2, fc.constant(step("a job starts", (world) => world.start()))],
@@ -272,5 +292,8 @@ function step(text: string, take: Step["take"]): Step {
 }
 
 export const anyStep: fc.Arbitrary<Step> = fc.oneof(
-  ...[...REQUESTS, ...EVENTS].map(([weight, arbitrary]) => ({ weight, arbitrary })),
+  ...[[3, reading] as const, ...REQUESTS, ...EVENTS].map(([weight, arbitrary]) => ({
+    weight,
+    arbitrary,
+  })),
 );

@@ -11,6 +11,7 @@ async function take(world: World, steps: readonly Step[]): Promise<void> {
     await step.take(world);
     world.checkLog();
   }
+  world.checkOpen();
   world.checkListings();
   world.checkFresh();
   await world.finishAll();

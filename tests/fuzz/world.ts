@@ -3,6 +3,7 @@
  * Nothing runs and nothing is mounted. What must hold at the end is here too.
  */
 import assert from "node:assert/strict";
+import { E } from "../../fs/errno.ts";
 import { FileSystem } from "../../fs/file_system.ts";
 import { DIRECTORY_INO, JOBS_INO, logIno, PENDING_INO, ROOT_INO, scriptIno } from "../../fs/ino.ts";
 import type { Claim } from "../../store/attempts.ts";
@@ -29,6 +30,13 @@ const MORE_THAN_KEPT = "0123456789abcde\n".repeat(1500);
 const NEXT = [COMPLETE, FAILED, RETRY] as const;
 const encoder = new TextEncoder();
 
+/** An open file, and what it has. */
+interface Opened {
+  readonly ino: number;
+  readonly fh: bigint;
+  readonly bytes: Uint8Array;
+}
+
 export class World extends StoreFixture {
   readonly #logged: string[] = [];
   readonly fs: FileSystem;
@@ -38,6 +46,7 @@ export class World extends StoreFixture {
   /** What has happened, for people. */
   readonly trace: string[] = [];
   readonly #running: Claim[] = [];
+  #open: Opened | null = null;
 
   constructor(folder: string) {
     super(folder);
@@ -69,7 +78,7 @@ export class World extends StoreFixture {
     this.#running.push(this.#run("running"));
     this.print(this.#running[0]!, "some output\n");
     const gone = this.ended("gone");
-    this.request("open", [BigInt(logIno(gone.id)), fileInfo(0, 0)]);
+    this.#open = this.#openLog(logIno(gone.id));
     this.store.moves.remove(gone);
     this.store.moves.remove(this.ended("purged"));
     this.ended("retried", RETRY);
@@ -77,6 +86,16 @@ export class World extends StoreFixture {
     this.submitted("waits", "#QJ delay=1h\ntrue\n");
     this.written(".draft");
     this.written("empty", "");
+  }
+
+  /** Opens a log and reads it. */
+  #openLog(ino: number): Opened {
+    const { fh } = this.request("open", [BigInt(ino), fileInfo(0, 0)])!;
+    return { ino, fh: fh!, bytes: this.#read(ino, fh!)!.bytes! };
+  }
+
+  #read(ino: number, fh: bigint): Answer | undefined {
+    return this.request("read", [BigInt(ino), 4096n, 0n, fileInfo(fh)]);
   }
 
   #run(name: string, maxOutputBytes?: number): Claim {
@@ -148,11 +167,19 @@ export class World extends StoreFixture {
     assert.equal(listed.length, 1, "it is listed once");
   }
 
+  /** What was open when its job was removed can still be read, unless somebody has closed it. */
+  checkOpen(): void {
+    const { ino, fh, bytes } = this.#open!;
+    const { errno, bytes: now } = this.#read(ino, fh)!;
+    if (errno !== E.EBADF) assert.deepEqual(now, bytes, "the log of a removed job can be read");
+  }
+
   /** Every entry of every directory is found under its name, and once. */
   checkListings(): void {
     for (const directory of [ROOT_INO, JOBS_INO, ...Object.values(DIRECTORY_INO)]) {
       for (const plus of [false, true]) this.checkListing(directory, 4096, plus);
     }
+    for (const { ino } of this.kernel.list(JOBS_INO).slice(2)) this.checkListing(ino, 4096, true);
   }
 
   checkListing(directory: number, size: number, plus: boolean): void {
