@@ -59,6 +59,13 @@ const GOOD = [
   "keep-children",
 ];
 
+/** Right but for a little. */
+const BEYOND = [
+  ...["priority=1001", "priority=-1001", "nice=20", "nice=-21", "nice=1.5", "attempts=0"],
+  ...["attempts=1000001", "backoff-mult=1000.5", "timeout=365.5d", "delay=31536001", "cwd=srv"],
+  ...["queue=.x", "env=QJ_X=1", "after=A,", "on-lost=Fail", "keep-children=1", "env=A=\0"],
+];
+
 const key = fc.oneof(
   { weight: 9, arbitrary: fc.constantFrom(...OPTION_NAMES) },
   { weight: 1, arbitrary: fc.constantFrom("", "__proto__", "TIMEOUT", "constructor", "x") },
@@ -69,6 +76,7 @@ const value = fc.oneof(
 );
 const word = fc.oneof(
   { weight: 4, arbitrary: fc.constantFrom(...GOOD) },
+  { weight: 1, arbitrary: fc.constantFrom(...BEYOND) },
   { weight: 2, arbitrary: fc.tuple(key, value).map(([name, text]) => `${name}=${text}`) },
   { weight: 1, arbitrary: fc.oneof(key, value) },
 );
