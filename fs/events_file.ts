@@ -52,8 +52,7 @@ export class EventsFile implements VirtualFile {
     let waiting: PollHandle | null = null;
     const drop = () => {
       if (waiting === null) return;
-      this.#polls.delete(waiting);
-      waiting.drop();
+      if (this.#polls.delete(waiting)) waiting.drop(); // else it has been notified
       waiting = null;
     };
     events.retain();

@@ -50,6 +50,8 @@ const S_ISGID = 0o2000;
 /** Errors that say something about the state file. */
 const SAID: ReadonlySet<string> = new Set(["EIO", "ENOSPC", "EROFS"]);
 const SAY_AGAIN_MS = 60_000;
+/** Of one answer to readdir. The kernel asks for no more than some pages, and a listing may end anywhere. */
+const MAX_LISTING_BYTES = 1_048_576;
 /** POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM of poll(2): what a file without a say of its own always is. */
 const ALWAYS_READY = 0x145;
 
@@ -78,6 +80,11 @@ function openFlags(flags: number): OpenFlags {
     append: (flags & constants.O_APPEND) !== 0,
     sync: (flags & constants.O_DSYNC) !== 0, // O_SYNC has this bit too: open(2)
   };
+}
+
+/** Throws EINVAL for what is no place in a file: arithmetic with it would find bytes that are not asked for. */
+function requirePlace(offset: number): void {
+  if (offset < 0) throw new FsError("EINVAL", "no file has such an offset");
 }
 
 /** Throws EPERM for an open that could write. */
@@ -279,6 +286,7 @@ export class FileSystem implements Operations {
 
   setattr(reply: Reply, ino: number, change: AttrChange, fh: number | undefined): void {
     const caller = () => reply.caller;
+    if (change.size !== undefined) requirePlace(change.size);
     if (isFixed(ino)) this.#setFixedAttributes(ino, change, fh, caller);
     else this.#setJobAttributes(ino, change, caller);
     this.getattr(reply, ino);
@@ -303,6 +311,7 @@ export class FileSystem implements Operations {
     fh: number | undefined,
     caller: () => Caller,
   ): void {
+    const times = newTimes(change, this.#store.now());
     // truncate by path has no effect: what a write changes is decided when it is complete.
     if (change.size !== undefined && fh !== undefined) {
       this.#handles.get(fh).truncate?.(change.size);
@@ -315,7 +324,7 @@ export class FileSystem implements Operations {
         gid: change.gid ?? now.gid,
       });
     }
-    this.#attributes.changeFixed(ino, newTimes(change, this.#store.now()));
+    this.#attributes.changeFixed(ino, times);
   }
 
   // Open files -------------------------------------------------------------------------------------------------
@@ -344,6 +353,7 @@ export class FileSystem implements Operations {
   }
 
   read(reply: Reply, _ino: number, fh: number, offset: number, size: number): Result {
+    requirePlace(offset);
     const onInterrupt = (listener: () => void) => reply.onInterrupt(listener);
     const bytes = this.#handles.get(fh).read(offset, size, onInterrupt);
     if (!(bytes instanceof Promise)) return reply.data(bytes);
@@ -351,6 +361,7 @@ export class FileSystem implements Operations {
   }
 
   write(reply: Reply, _ino: number, fh: number, offset: number, data: Uint8Array): Result {
+    requirePlace(offset);
     const size = data.length;
     const handle = this.#handles.get(fh);
     if (handle.write === undefined) throw new FsError("EPERM");
@@ -387,9 +398,10 @@ export class FileSystem implements Operations {
   }
 
   poll(reply: Reply, _ino: number, fh: number, handle: PollHandle | null): void {
-    const file = this.#handles.get(fh);
-    if (file.poll !== undefined) return reply.poll(file.poll(handle));
+    const file = this.#handles.find(fh);
+    if (file?.poll !== undefined) return reply.poll(file.poll(handle));
     handle?.drop();
+    if (file === undefined) throw new FsError("EBADF");
     reply.poll(ALWAYS_READY);
   }
 
@@ -400,8 +412,10 @@ export class FileSystem implements Operations {
   }
 
   readdir(reply: Reply, ino: number, offset: number, size: number, plus: boolean): void {
-    const writer = reply.directory(size, plus);
-    list(this.#tree.directory(ino), { offset, size, plus }, writer);
+    requirePlace(offset);
+    const room = Math.min(size, MAX_LISTING_BYTES);
+    const writer = reply.directory(room, plus);
+    list(this.#tree.directory(ino), { offset, size: room, plus }, writer);
     reply.sendDirectory(writer);
   }
 

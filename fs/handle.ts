@@ -50,8 +50,13 @@ export class Handles {
     return this.#last;
   }
 
+  find(fh: number): Handle | undefined {
+    return this.#open.get(fh);
+  }
+
+  /** Throws EBADF. */
   get(fh: number): Handle {
-    const handle = this.#open.get(fh);
+    const handle = this.find(fh);
     if (handle === undefined) throw new FsError("EBADF");
     return handle;
   }

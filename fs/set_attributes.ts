@@ -13,12 +13,20 @@ const S_IXGRP = 0o010;
 
 /** What a JavaScript Date can hold, in seconds: then milliseconds are exact integers. The year 275760. */
 const MAX_SECONDS = 8.64e12;
+const NSEC_OF_SECOND = 1_000_000_000;
 
-/** A time that can be kept: as a local file system does, one that is out of range becomes the nearest in it. */
+/**
+ * A time that can be kept: as a local file system does, one that is out of range becomes the nearest in it. Throws EINVAL
+ * for what is no time.
+ */
 function resolve(time: Timespec | "now" | undefined, nowMs: number): Timespec | undefined {
   if (time === "now") return timestamp(nowMs);
-  if (time === undefined || Math.abs(time.sec) <= MAX_SECONDS) return time;
-  return { sec: Math.sign(time.sec) * MAX_SECONDS, nsec: 0 };
+  if (time === undefined) return undefined;
+  const { sec, nsec } = time;
+  if (nsec < 0 || nsec >= NSEC_OF_SECOND) throw new FsError("EINVAL", "no such nanosecond");
+  // At the end itself a nanosecond more would be out of range.
+  if (sec >= -MAX_SECONDS && sec < MAX_SECONDS) return time;
+  return { sec: Math.sign(sec) * MAX_SECONDS, nsec: 0 };
 }
 
 /** The times that a change sets. */
@@ -58,9 +66,9 @@ export interface JobChange {
 export function setJobAttributes(request: JobChange): void {
   const { store, scripts, part: { job, node }, ino, change, caller } = request;
   const hasTimes = node === "script" || node === "log";
-  if (change.size !== undefined && node === "script") scripts.truncate(job, change.size);
   const nowMs = store.now();
   const { atime, mtime } = hasTimes ? newTimes(change, nowMs) : {};
+  if (change.size !== undefined && node === "script") scripts.truncate(job, change.size);
   if (!hasTimes && change.size === undefined && (change.atime ?? change.mtime) !== undefined) {
     throw new FsError("EPERM", "its times are those of its job");
   }

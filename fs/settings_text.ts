@@ -21,16 +21,28 @@ export class IncompleteSettings extends InvalidSettings {}
 
 /** The change that the text asks for. Throws {@linkcode InvalidSettings}, of which incomplete text is a kind. */
 export function parseSettingsText(bytes: Uint8Array): Partial<Settings> {
-  let text: string;
-  try {
-    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    throw new InvalidSettings("the text is not UTF-8");
-  }
+  const text = decode(bytes);
   if (text.trim() === "") throw new IncompleteSettings("the text is empty");
   if (!text.trimStart().startsWith("{")) throw new InvalidSettings("the text is not a JSON object");
   checkSyntax(text);
   return checkSettings(JSON.parse(text));
+}
+
+/** Writes are cut anywhere: for a character that has come in part another stands in, which only a string can have. */
+function decode(bytes: Uint8Array): string {
+  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+  let text: string;
+  try {
+    text = decoder.decode(bytes, { stream: true });
+  } catch {
+    throw new InvalidSettings("the text is not UTF-8");
+  }
+  try {
+    decoder.decode(); // throws when bytes are left over
+    return text;
+  } catch {
+    return `${text}\uFFFD`;
+  }
 }
 
 function checkSyntax(text: string): void {

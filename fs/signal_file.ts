@@ -12,7 +12,9 @@ const ERRNO = { gone: "ESRCH", denied: "EPERM" } as const;
 
 /** The signal that a text names, with or without SIG, in any case. Throws EINVAL. */
 export function parseSignal(text: string): NodeJS.Signals {
-  const name = text.trim().toUpperCase().replace(/^(?!SIG)/, "SIG");
+  // Letters of ASCII only: others have them as their capitals.
+  const [, short] = /^(?:SIG)?([A-Z0-9]+)$/i.exec(text.trim()) ?? [];
+  const name = `SIG${short?.toUpperCase()}`;
   if (!Object.hasOwn(constants.signals, name)) {
     throw new FsError("EINVAL", `no signal has the name ${JSON.stringify(text.trim())}`);
   }

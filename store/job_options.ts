@@ -6,6 +6,7 @@
  * Nothing is expanded.
  */
 import { LIMITS } from "./limits.ts";
+import { oneLine } from "./one_line.ts";
 
 /** What a script asks for; what it does not mention is not there. */
 export interface JobOptions {
@@ -36,6 +37,10 @@ export function optionsOf({ options }: { readonly options: string | null }): Job
 /** A `#QJ` line that is wrong. The message gives the line and the reason. */
 export class InvalidOptions extends Error {
   override readonly name = "InvalidOptions";
+
+  constructor(message: string) {
+    super(oneLine(message));
+  }
 }
 
 /** The text given is only the head of a script, and its options may go on behind it. */
@@ -55,6 +60,9 @@ type Take = (options: Mutable, value: string) => void;
 const UNITS: Readonly<Record<string, number>> = { "": 1, s: 1, m: 60, h: 3600, d: 86_400 };
 const QUEUE_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 const VARIABLE = /^([A-Za-z_][A-Za-z0-9_]*)=(.*)$/s;
+// Digits in one place only: digits that two parts can share make the search take the square of their number.
+const DECIMAL = /^[+-]?(\d+(\.\d*)?|\.\d+)$/;
+const DURATION = /^(\d+(?:\.\d*)?|\.\d+)([smhd]?)$/;
 const MOMENT =
   /^(\d{4})-(\d\d)-(\d\d)(?:T(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?(Z|[+-]\d\d(?::?\d\d)?)?)?$/;
 
@@ -67,7 +75,7 @@ export const QUEUE_NAME_RULE =
   "1 to 64 letters, digits, dots, dashes and underscores, the first a letter or digit";
 
 function decimal(value: string, min: number, max: number, what: string): number {
-  const number = /^[+-]?(\d+\.?\d*|\.\d+)$/.test(value) ? Number(value) : NaN;
+  const number = DECIMAL.test(value) ? Number(value) + 0 : NaN; // -0 is 0
   if (!(number >= min && number <= max)) throw new Wrong(`must be ${what} from ${min} to ${max}`);
   return number;
 }
@@ -80,7 +88,7 @@ function whole(value: string, min: number, max: number): number {
 
 /** Seconds of a time like 90, 90s, 15m, 2h or 1d. */
 function duration(value: string): number {
-  const [, number, unit] = /^(\d+\.?\d*|\.\d+)([smhd]?)$/.exec(value) ?? [];
+  const [, number, unit] = DURATION.exec(value) ?? [];
   const seconds = number === undefined ? NaN : Number(number) * UNITS[unit!]!;
   if (!(seconds <= LIMITS.maxSeconds)) {
     throw new Wrong("must be a time of at most a year, like 90, 90s, 15m, 2h or 1d");

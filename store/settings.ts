@@ -5,6 +5,7 @@ import type { Database } from "./database.ts";
 import type { Events } from "./events.ts";
 import { isQueueName, QUEUE_NAME_RULE } from "./job_options.ts";
 import { LIMITS } from "./limits.ts";
+import { oneLine } from "./one_line.ts";
 
 /** Finished jobs may be kept for ten years. */
 const MAX_RETENTION_SEC = 315_360_000;
@@ -69,6 +70,10 @@ export const DEFAULT_SETTINGS: Settings = SCHEMA.parse({});
 /** A setting that does not exist or cannot have that value. The message names it and says why. */
 export class InvalidSettings extends Error {
   override readonly name = "InvalidSettings";
+
+  constructor(message: string) {
+    super(oneLine(message));
+  }
 }
 
 /** Checks a change of settings as parsed from JSON; keys that it leaves out are left out. Throws InvalidSettings. */

@@ -4,54 +4,18 @@
  */
 import assert from "node:assert/strict";
 import { constants } from "node:os";
-import { FILE_INFO, hostStatLayout, LOWLEVEL_OPS, putInt64, SET_ATTR } from "../../ffi/abi.ts";
+import { hostStatLayout, LOWLEVEL_OPS, putInt64, SET_ATTR } from "../../ffi/abi.ts";
 import { Dispatcher } from "../../ffi/dispatch.ts";
 import { cString, type LibfuseSymbols } from "../../ffi/libfuse.ts";
 import { SinkBuffers } from "../../ffi/libfuse_sink.ts";
 import type { Operations } from "../../ffi/operations.ts";
 import type { Reply } from "../../ffi/reply.ts";
+import { type Argument, Callbacks, fileInfo, type Slot } from "./callbacks.ts";
 
 const { EIO, ENOENT } = constants.errno;
 const REQUEST = Deno.UnsafePointer.create(0x1234n);
 
 type Call = readonly [operation: string, ...args: unknown[]];
-type Slot = keyof typeof SIGNATURES;
-type Argument = number | bigint | BufferSource | null;
-
-/** Parameters behind the request, as fuse_lowlevel.h declares them. */
-const SIGNATURES = {
-  lookup: ["u64", "buffer"],
-  forget: ["u64", "u64"],
-  getattr: ["u64", "buffer"],
-  setattr: ["u64", "buffer", "i32", "buffer"],
-  mknod: ["u64", "buffer", "u32", "u64"],
-  mkdir: ["u64", "buffer", "u32"],
-  unlink: ["u64", "buffer"],
-  rmdir: ["u64", "buffer"],
-  symlink: ["buffer", "u64", "buffer"],
-  rename: ["u64", "buffer", "u64", "buffer", "u32"],
-  link: ["u64", "u64", "buffer"],
-  open: ["u64", "buffer"],
-  read: ["u64", "usize", "i64", "buffer"],
-  write: ["u64", "buffer", "usize", "i64", "buffer"],
-  flush: ["u64", "buffer"],
-  release: ["u64", "buffer"],
-  fsync: ["u64", "i32", "buffer"],
-  opendir: ["u64", "buffer"],
-  readdir: ["u64", "usize", "i64", "buffer"],
-  releasedir: ["u64", "buffer"],
-  fsyncdir: ["u64", "i32", "buffer"],
-  statfs: ["u64"],
-  setxattr: ["u64", "buffer", "buffer", "usize", "i32"],
-  getxattr: ["u64", "buffer", "usize"],
-  listxattr: ["u64", "usize"],
-  removexattr: ["u64", "buffer"],
-  create: ["u64", "buffer", "u32", "buffer"],
-  forget_multi: ["usize", "buffer"],
-  readdirplus: ["u64", "usize", "i64", "buffer"],
-  poll: ["u64", "buffer", "buffer"],
-} as const satisfies Partial<Record<keyof typeof LOWLEVEL_OPS, readonly Deno.NativeType[]>>;
-
 /** Operations that keep their arguments and do what the test says. */
 function recorder(act: (reply: Reply) => void | Promise<void>) {
   const calls: Call[] = [];
@@ -82,6 +46,7 @@ function recorder(act: (reply: Reply) => void | Promise<void>) {
 class Bench {
   readonly answers: string[] = [];
   readonly dispatcher: Dispatcher;
+  readonly #callbacks: Callbacks;
   readonly calls: Call[];
   readonly logged: string[];
   /** Of each answered request: the operation and the ms that it took. */
@@ -105,17 +70,12 @@ class Bench {
       fuse_reply_none: () => void this.answers.push("none"),
     };
     this.dispatcher = new Dispatcher(operations, new SinkBuffers(lib as unknown as LibfuseSymbols));
+    this.#callbacks = new Callbacks(this.dispatcher);
   }
 
   /** Calls an operation as libfuse does. */
   call(slot: Slot, ...args: Argument[]): void {
-    const address = new DataView(this.dispatcher.ops.buffer).getBigUint64(LOWLEVEL_OPS[slot], true);
-    assert.notEqual(address, 0n, `${slot} is set`);
-    const parameters: readonly Deno.NativeType[] = ["pointer", ...SIGNATURES[slot]];
-    const native = new Deno.UnsafeFnPointer(Deno.UnsafePointer.create(address) as never, {
-      ...{ parameters, result: "void" },
-    });
-    native.call(REQUEST, ...args);
+    this.#callbacks.call(slot, REQUEST, args);
   }
 }
 
@@ -134,13 +94,6 @@ function benchTest(
       bench.dispatcher.close();
     }
   });
-}
-
-function fileInfo(fh: number, flags = 0): Uint8Array<ArrayBuffer> {
-  const view = new DataView(new ArrayBuffer(FILE_INFO.size));
-  view.setInt32(FILE_INFO.flags, flags, true);
-  putInt64(view, FILE_INFO.fh, fh);
-  return new Uint8Array(view.buffer);
 }
 
 const X = cString("x");

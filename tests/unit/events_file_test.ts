@@ -36,6 +36,13 @@ function poll(f: FileSystemFixture, fh: number, handle: PollHandle | null = null
   return answer.revents;
 }
 
+fileSystemTest("poll on what is not open gives its handle back", (f) => {
+  const waiting = new Waiting();
+  const ask = () => f.fs.poll(new Reply(new RecorderSink()), EVENTS_INO, 99, waiting);
+  assert.throws(ask, { errno: "EBADF" });
+  assert.deepEqual(waiting.uses, ["drop"]);
+});
+
 function happens(f: FileSystemFixture): void {
   f.store.events.record("config_changed", null);
 }
@@ -107,6 +114,8 @@ fileSystemTest("who waits for events is told once, of the first", (f) => {
   happens(f);
   happens(f);
   assert.deepEqual(handle.uses, ["notify"]);
+  f.close(fh);
+  assert.deepEqual(handle.uses, ["notify"], "it is not given back a second time");
 });
 
 fileSystemTest("who waits is told of what is committed, not of what is rolled back", (f) => {

@@ -24,6 +24,21 @@ import { COMPLETE, FAILED, START_MS } from "./store_fixture.ts";
 const ROOT_NAMES = ["pending", "complete", "failed", "active", "new-id", "config.json"];
 const DAY = 86_400;
 
+fileSystemTest("no file has a negative offset or size", (f) => {
+  const script = f.put("x", "true\n");
+  const before = f.getattr(script);
+  for (const ino of [script, CONFIG_INO]) {
+    const fh = f.open(ino, O_RDWR);
+    for (const at of [-1, -(2 ** 53) + 1, -(2 ** 63)]) {
+      assert.equal(errnoOf(() => f.read(fh, at)), "EINVAL");
+      assert.equal(errnoOf(() => f.write(fh, "x", at)), "EINVAL");
+      assert.equal(errnoOf(() => f.setattr(ino, { size: at }, fh)), "EINVAL");
+    }
+    f.close(fh);
+  }
+  assert.deepEqual(f.getattr(script), before);
+});
+
 fileSystemTest("lookup() finds the fixed nodes, for a day", (f) => {
   const inos = { ...DIRECTORY_INO, "new-id": NEW_ID_INO, "config.json": CONFIG_INO };
   for (const [name, ino] of Object.entries(inos)) {

@@ -162,3 +162,20 @@ Deno.test("OPTION_NAMES are those that the manual tells of", async () => {
   for (const name of OPTION_NAMES) assert.ok(all.has(name), name);
   assert.equal(OPTION_NAMES.length, 14);
 });
+
+Deno.test("a number of very many digits takes no longer than other words", () => {
+  for (const option of ["timeout", "attempts", "delay"]) {
+    const since = performance.now();
+    const script = bytes(`#QJ ${option}=${"1".repeat(1_000_000)}x`);
+    assert.throws(() => parseOptions(script, true), InvalidOptions);
+    assert.ok(performance.now() - since < 5000, option);
+  }
+});
+
+Deno.test("zero has no sign", () => {
+  assert.deepEqual(parse("nice=-0 priority=-0 backoff-mult=-0"), {
+    nice: 0,
+    priority: 0,
+    backoffMult: 0,
+  });
+});

@@ -36,6 +36,12 @@ Deno.test("newName() takes what a job may be called", () => {
   }
 });
 
+Deno.test("newName() refuses what no file can be called", () => {
+  for (const name of ["", ".", "..", "/", "a/b", "../x"]) {
+    assert.equal(errno(() => newName(name)), "EINVAL");
+  }
+});
+
 Deno.test("newName() counts bytes", () => {
   for (const name of LONG) assert.equal(errno(() => newName(name)), "ENAMETOOLONG");
 });

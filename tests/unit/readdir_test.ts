@@ -30,6 +30,19 @@ fileSystemTest("readdir() of a file: ENOTDIR", (f) => {
   assert.equal(errnoOf(() => f.readdir(CONFIG_INO)), "ENOTDIR");
 });
 
+fileSystemTest("readdir() takes any size, and a directory has no negative offsets", (f) => {
+  f.written("x");
+  for (const size of [2 ** 31, 2 ** 32 - 1]) {
+    for (const plus of [false, true]) assert.equal(f.readdir(PENDING_INO, 0, size, plus).length, 3);
+  }
+  for (const offset of [-1, -(2 ** 63)]) {
+    assert.equal(errnoOf(() => f.readdir(PENDING_INO, offset)), "EINVAL");
+  }
+  for (const offset of [2 ** 53 + 2, 2 ** 63]) {
+    assert.deepEqual(f.readdir(PENDING_INO, offset), []);
+  }
+});
+
 fileSystemTest("readdir() lists a directory's own jobs, drafts too", (f) => {
   f.ended("done");
   f.submitted("x");

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import type { AttrChange } from "../../ffi/operations.ts";
 import { CONFIG_INO, logIno, PENDING_INO, ROOT_INO, scriptIno } from "../../fs/ino.ts";
 import { newMode } from "../../fs/set_attributes.ts";
+import { statusText } from "../../fs/status_file.ts";
 import {
   errnoOf,
   type FileSystemFixture,
@@ -29,6 +30,26 @@ fileSystemTest("setattr() changes mode, owner and group of a job and keeps them"
   assert.deepEqual(f.getattr(ino), attr);
   const claim = f.claim();
   assert.equal(f.getattr(logIno(claim.job.id)).mode, 0o100600);
+});
+
+fileSystemTest("the last time that can be kept is one that can be shown", (f) => {
+  const ino = submitted(f);
+  const last = 8.64e12;
+  assert.deepEqual(f.setattr(ino, { mtime: { sec: last, nsec: 1 } }).mtime, { sec: last, nsec: 0 });
+  const { not_before } = JSON.parse(statusText(f.store, f.job("x")));
+  assert.equal(not_before, "+275760-09-13T00:00:00.000Z");
+});
+
+fileSystemTest("a nanosecond beyond a second is EINVAL, and nothing is changed", (f) => {
+  const ino = submitted(f);
+  for (const at of [ino, CONFIG_INO]) {
+    const before = f.getattr(at);
+    for (const nsec of [-1, 1_000_000_000, 2 ** 60]) {
+      const times = { mtime: { sec: 1, nsec }, size: 0, mode: 0o600 };
+      assert.equal(errnoOf(() => f.setattr(at, times)), "EINVAL");
+    }
+    assert.deepEqual(f.getattr(at), before);
+  }
 });
 
 fileSystemTest("setattr() changes mode and owner of a fixed node and keeps them", (f) => {

@@ -46,6 +46,17 @@ Deno.test("parseSettingsText() waits for a value of which a part has come", () =
   }
 });
 
+Deno.test("parseSettingsText() waits for the rest of a character, where there may be one", () => {
+  const document = bytes('{"on_complete": "echo é日😀"}');
+  for (let length = 0; length < document.length; length++) {
+    assert.equal(verdict(document.subarray(0, length)), "incomplete", `${length} bytes`);
+  }
+  assert.equal(verdict(document), "taken");
+  for (const before of ["", "{", "{}", '{"paused": true}']) {
+    assert.equal(verdict(new Uint8Array([...bytes(before), 0xf0, 0x9f])), "invalid", before);
+  }
+});
+
 /** What no more text can mend has to be refused by the write, since few programs look at close(2). */
 const HOPELESS = [
   "hello",

@@ -49,7 +49,19 @@ for (
 }
 
 for (
-  const text of ["", "\n", "SIG", "FOO", "15", "SIGSIGTERM", "TERM KILL", "toString", "TER\0M"]
+  const text of [
+    "",
+    "\n",
+    "SIG",
+    "FOO",
+    "15",
+    "SIGSIGTERM",
+    "TERM KILL",
+    "toString",
+    "TER\0M",
+    "ſigterm",
+    "ﬁ",
+  ]
 ) {
   Deno.test(`parseSignal() refuses ${JSON.stringify(text)}`, () => {
     assert.throws(() => parseSignal(text), /no signal has the name/);
