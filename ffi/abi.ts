@@ -187,6 +187,36 @@ export const POLLFD = { size: 8, fd: 0, events: 4, revents: 6, POLLIN: 0x1 } as 
 /** A message that the kernel has not asked for: linux/fuse.h, `struct fuse_out_header` with the code as its error. */
 export const NOTIFICATION = { size: 16, length: 0, code: 4, incrementEpoch: 8 } as const;
 
+/** `struct fuse_dirent` of linux/fuse.h; `next` is its `off`, and the name has no NUL. Entries begin at multiples of 8. */
+export const DIRENT = { ino: 0, next: 8, nameBytes: 16, type: 20, name: 24 } as const;
+
+/** `struct fuse_entry_out` of linux/fuse.h, with its `struct fuse_attr`: before the dirent in `struct fuse_direntplus`. */
+export const ENTRY_OUT = {
+  size: 128,
+  nodeid: 0,
+  generation: 8,
+  entryValid: 16,
+  attrValid: 24,
+  entryValidNsec: 32,
+  attrValidNsec: 36,
+  ino: 40,
+  fileSize: 48,
+  blocks: 56,
+  atime: 64,
+  mtime: 72,
+  ctime: 80,
+  atimeNsec: 88,
+  mtimeNsec: 92,
+  ctimeNsec: 96,
+  mode: 100,
+  nlink: 104,
+  uid: 108,
+  gid: 112,
+  rdev: 116,
+  blksize: 120,
+  flags: 124,
+} as const;
+
 /** Writes a 64-bit integer that a number holds exactly (negative ones too) without making a BigInt. */
 export function putInt64(view: DataView, offset: number, value: number): void {
   const high = Math.floor(value / 0x1_0000_0000);

@@ -2,9 +2,15 @@
 import { type EntryParamLayout, putInt64, type StatLayout, STATVFS } from "./abi.ts";
 import type { Attr, Entry, FileSystemStat } from "./operations.ts";
 
-const BLOCK_SIZE = 4096;
+/** st_blksize */
+export const BLOCK_SIZE = 4096;
 /** st_blocks counts in these, whatever st_blksize is: stat(2). */
 const STAT_BLOCK = 512;
+
+/** st_blocks of a file of `size` bytes. */
+export function statBlocks(size: number): number {
+  return Math.ceil(size / STAT_BLOCK);
+}
 
 function putWord(view: DataView, offset: number, bytes: 4 | 8, value: number): void {
   if (bytes === 8) putInt64(view, offset, value);
@@ -20,7 +26,7 @@ export function encodeStat(view: DataView, base: number, layout: StatLayout, att
   view.setUint32(base + layout.gid, attr.gid, true);
   putInt64(view, base + layout.fileSize, attr.size);
   putWord(view, base + layout.blksize, layout.blksizeBytes, BLOCK_SIZE);
-  putInt64(view, base + layout.blocks, Math.ceil(attr.size / STAT_BLOCK));
+  putInt64(view, base + layout.blocks, statBlocks(attr.size));
   putInt64(view, base + layout.atime, attr.atime.sec);
   putInt64(view, base + layout.atime + 8, attr.atime.nsec);
   putInt64(view, base + layout.mtime, attr.mtime.sec);

@@ -3,15 +3,12 @@
  * them before `fuse_reply_*` returns, and one thread answers everything.
  */
 import { entryParamLayout, FILE_INFO, FUSE_CTX, hostStatLayout, putInt64, STATVFS } from "./abi.ts";
+import { type DirectoryAnswer, DirectoryBuffer } from "./directory_buffer.ts";
 import { encodeEntry, encodeStat, encodeStatvfs } from "./encode.ts";
 import { Interrupts } from "./interrupts.ts";
 import type { LibfuseSymbols } from "./libfuse.ts";
 import type { Attr, Caller, Entry, FileSystemStat } from "./operations.ts";
-import type { DirectoryWriter, ReplySink } from "./reply.ts";
-
-/** NAME_MAX bytes and a NUL; a name of the store is never longer. */
-const NAME_BUFFER = 1024;
-const encoder = new TextEncoder();
+import type { ReplySink } from "./reply.ts";
 
 class Scratch {
   readonly bytes: Uint8Array<ArrayBuffer>;
@@ -32,8 +29,7 @@ export class SinkBuffers {
   readonly entry = new Scratch(this.entryLayout.size);
   readonly fileInfo = new Scratch(FILE_INFO.size);
   readonly statvfs = new Scratch(STATVFS.size);
-  readonly name = new Uint8Array(NAME_BUFFER);
-
+  readonly directory = new DirectoryBuffer();
   readonly interrupts: Interrupts;
 
   constructor(lib: LibfuseSymbols) {
@@ -56,50 +52,6 @@ export class SinkBuffers {
     this.fileInfo.view.setUint32(FILE_INFO.bits, FILE_INFO.directIo, true);
     putInt64(this.fileInfo.view, FILE_INFO.fh, fh);
     return this.fileInfo.bytes;
-  }
-}
-
-class LibfuseDirectory implements DirectoryWriter {
-  readonly bytes: Uint8Array<ArrayBuffer>;
-  length = 0;
-  readonly #shared: SinkBuffers;
-  readonly #plus: boolean;
-
-  constructor(shared: SinkBuffers, size: number, plus: boolean) {
-    this.#shared = shared;
-    this.#plus = plus;
-    this.bytes = new Uint8Array(size);
-  }
-
-  add(name: string, entry: Entry, next: number): boolean {
-    const { lib, name: nameBytes } = this.#shared;
-    const { written } = encoder.encodeInto(name, nameBytes.subarray(0, NAME_BUFFER - 1));
-    nameBytes[written] = 0;
-    const rest = this.bytes.subarray(this.length);
-    const room = BigInt(rest.length);
-    const offset = BigInt(next);
-    const size = Number(
-      this.#plus
-        ? lib.fuse_add_direntry_plus(
-          null,
-          rest,
-          room,
-          nameBytes,
-          this.#shared.fillEntry(entry),
-          offset,
-        )
-        : lib.fuse_add_direntry(
-          null,
-          rest,
-          room,
-          nameBytes,
-          this.#shared.fillStat(entry.attr),
-          offset,
-        ),
-    );
-    if (size > rest.length) return false;
-    this.length += size;
-    return true;
   }
 }
 
@@ -166,12 +118,12 @@ export class LibfuseSink implements ReplySink {
     this.#shared.interrupts.forget(this.#req);
   }
 
-  directory(size: number, plus: boolean): LibfuseDirectory {
-    return new LibfuseDirectory(this.#shared, size, plus);
+  directory(size: number, plus: boolean): DirectoryAnswer {
+    return this.#shared.directory.writer(size, plus);
   }
 
-  sendDirectory(writer: LibfuseDirectory): boolean {
-    return this.data(writer.bytes.subarray(0, writer.length));
+  sendDirectory(writer: DirectoryAnswer): boolean {
+    return this.data(writer.bytes);
   }
 
   caller(): Caller {

@@ -9,6 +9,8 @@ import type { Attr, Caller, Entry, FileSystemStat } from "./operations.ts";
 
 /** Collects the entries of one readdir answer. */
 export interface DirectoryWriter {
+  /** Bytes that are left. */
+  readonly room: number;
   /**
    * Adds an entry; `next` is the offset at which a later readdir goes on behind it. False: it does not fit, the
    * answer is full.

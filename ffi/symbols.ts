@@ -67,16 +67,6 @@ export const LIBFUSE_SYMBOLS = {
     parameters: ["pointer", "u64", "i64", "i64"],
     result: "i32",
   },
-  /** size_t fuse_add_direntry(fuse_req_t req, char *buf, size_t bufsize, const char *name, const struct stat *stbuf, off_t off) */
-  fuse_add_direntry: {
-    parameters: ["pointer", "buffer", "usize", "buffer", "buffer", "i64"],
-    result: "usize",
-  },
-  /** size_t fuse_add_direntry_plus(fuse_req_t req, char *buf, size_t bufsize, const char *name, const struct fuse_entry_param *e, off_t off) */
-  fuse_add_direntry_plus: {
-    parameters: ["pointer", "buffer", "usize", "buffer", "buffer", "i64"],
-    result: "usize",
-  },
 } as const satisfies Deno.ForeignLibraryInterface;
 
 export const LIBC_SYMBOLS = {

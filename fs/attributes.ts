@@ -1,7 +1,7 @@
 /** From the rows of the store to what stat shows. */
 import type { Attr } from "../ffi/operations.ts";
 import type { Attempt } from "../store/history.ts";
-import { type Job, type ListedState, timestamp } from "../store/job.ts";
+import { type Job, type JobStat, type ListedState, timestamp } from "../store/job.ts";
 import type { Store } from "../store/store.ts";
 import {
   attemptIno,
@@ -59,21 +59,21 @@ export class Attributes {
   }
 
   /** The file that the job's directory shows for it: the script of a pending job, else the log. */
-  ofJob(job: Job): Attr {
+  ofJob(job: JobStat): Attr {
     return job.state === "pending" ? this.ofScript(job) : this.ofLog(job);
   }
 
-  ofScript(job: Job): Attr {
+  ofScript(job: JobStat): Attr {
     const { size, mtime, ctime } = this.#scripts.stat(job);
     return { ...this.#ofFile(job, scriptIno(job.id), size, mtime), ctime };
   }
 
-  ofLog(job: Job): Attr {
+  ofLog(job: JobStat): Attr {
     const mtime = { sec: job.logMtimeSec, nsec: job.logMtimeNsec };
     return this.#ofFile(job, logIno(job.id), this.#logs.size(job), mtime);
   }
 
-  #ofFile(job: Job, ino: number, size: number, mtime: Attr["mtime"]): Attr {
+  #ofFile(job: JobStat, ino: number, size: number, mtime: Attr["mtime"]): Attr {
     return {
       ino,
       mode: S_IFREG | job.mode,
@@ -88,13 +88,13 @@ export class Attributes {
   }
 
   /** `jobs/NAME`, and `attempts` in it. */
-  ofJobDirectory(job: Job, node: "directory" | "attempts"): Attr {
+  ofJobDirectory(job: JobStat, node: "directory" | "attempts"): Attr {
     const nlink = job.state === "removed" ? 0 : node === "directory" ? 3 : 2;
     return { ...this.ofMadeUp(job, node, 0), nlink };
   }
 
   /** A file that is made from the job when it is read. */
-  ofMadeUp(job: Job, node: JobNode, size: number): Attr {
+  ofMadeUp(job: JobStat, node: JobNode, size: number): Attr {
     const ino = jobIno(job.id, node);
     const own = OWN_MODE[node];
     const mode = own === undefined ? job.mode & READ_ONLY : this.#store.nodes.get(ino)?.mode ?? own;
@@ -111,7 +111,7 @@ export class Attributes {
     return { ...this.#readOnly(job, attemptIno(attempt.id), size), mtime };
   }
 
-  #readOnly(job: Job, ino: number, size: number): Attr {
+  #readOnly(job: JobStat, ino: number, size: number): Attr {
     const created = timestamp(job.createdMs);
     const ctime = { sec: job.ctimeSec, nsec: job.ctimeNsec };
     const { uid, gid } = job;

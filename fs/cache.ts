@@ -9,7 +9,7 @@
  * the kernel cannot take names back it keeps none.
  */
 import type { Attr, Entry, KernelCache } from "../ffi/operations.ts";
-import { isFinished, type Job } from "../store/job.ts";
+import { isFinished, type Job, type JobStat } from "../store/job.ts";
 import type { Store } from "../store/store.ts";
 import { DIRECTORY_INO, JOBS_INO, logIno } from "./ino.ts";
 import type { Logs } from "./logs.ts";
@@ -49,18 +49,18 @@ export class Cache {
     });
   }
 
+  get #keepsNames(): boolean {
+    return this.#kernel?.canForgetNames === true;
+  }
+
   mounted(kernel: KernelCache): void {
     this.#kernel = kernel;
   }
 
   /** A job's file in its state directory. */
-  jobEntry(job: Job, attr: Attr): Entry {
-    const keepsName = isFinished(job) && this.#kernel?.canForgetNames === true;
-    return {
-      attr,
-      attrTimeoutSec: this.logAttrSec(job),
-      entryTimeoutSec: keepsName ? LONG_SEC : 0,
-    };
+  jobEntry(job: JobStat, attr: Attr): Entry {
+    const entryTimeoutSec = this.#keepsNames && isFinished(job) ? LONG_SEC : 0;
+    return { attr, attrTimeoutSec: this.logAttrSec(job), entryTimeoutSec };
   }
 
   /**
@@ -68,14 +68,14 @@ export class Cache {
    * takes the entries in (fs/fuse/readdir.c, fuse_direntplus_link): one that is taken back in between would stay. Moves
    * hold the lock of the directory meanwhile; who takes the name of a finished job does not, nor does its age.
    */
-  listedJobEntry(job: Job, attr: Attr): Entry {
-    const entry = this.jobEntry(job, attr);
+  listedJobEntry(job: JobStat, attr: Attr): Entry {
     const { settings, retention } = this.#store;
     const mayGo = settings.current.replace_finished || retention.shortestMs !== null;
-    return mayGo ? { ...entry, entryTimeoutSec: 0 } : entry;
+    if (!mayGo) return this.jobEntry(job, attr);
+    return { attr, attrTimeoutSec: this.logAttrSec(job), entryTimeoutSec: 0 };
   }
 
-  logAttrSec(job: Job): number {
+  logAttrSec(job: JobStat): number {
     return this.#kernel !== null && isFinished(job) && this.#logs.isSettled(job) ? LONG_SEC : 0;
   }
 
@@ -93,7 +93,7 @@ export class Cache {
   /** What makes the name of a job untrue has happened. `job` is the row as it was. */
   forgetName(job: Job): void {
     if (!isFinished(job)) return;
-    if (this.#kernel?.canForgetNames) this.#kernel.forgetNames();
+    if (this.#keepsNames) this.#kernel?.forgetNames();
     this.forgetLog(job);
   }
 

@@ -5,13 +5,14 @@
  * the place of a fixed name. They mean the same whatever comes and goes in between, so an entry that stays is listed
  * exactly once. What may be long is read page by page.
  */
+import { entryBytes } from "../ffi/directory_buffer.ts";
 import type { Attr, Entry } from "../ffi/operations.ts";
 import type { DirectoryWriter } from "../ffi/reply.ts";
 import { fixedEntry } from "./cache.ts";
 
 const DOTS = 2;
-/** Bytes that an entry takes at least, with a short name: struct fuse_dirent and fuse_direntplus of linux/fuse.h. */
-const ENTRY_BYTES = { plain: 32, plus: 160 } as const;
+/** Bytes of a name as most have it. What it says too much is read and not used, what it says too little is read later. */
+const USUAL_NAME = 12;
 
 export interface Listed {
   readonly key: number;
@@ -30,18 +31,23 @@ export interface Directory {
 
 export interface ListRequest {
   readonly offset: number;
-  /** Of the answer, in bytes. */
-  readonly size: number;
   readonly plus: boolean;
 }
 
 /** Lists a directory from an offset until the writer is full. */
 export function list(directory: Directory, request: ListRequest, writer: DirectoryWriter): void {
-  const { offset, size, plus } = request;
+  const { offset, plus } = request;
   if (offset < 1 && !writer.add(".", fixedEntry(directory.attr()), 1)) return;
   if (offset < 2 && !writer.add("..", fixedEntry(directory.parentAttr()), 2)) return;
-  const limit = Math.ceil(size / (plus ? ENTRY_BYTES.plus : ENTRY_BYTES.plain));
-  for (const { key, name, entry } of directory.page(Math.max(0, offset - DOTS), limit, plus)) {
-    if (!writer.add(name, entry, key + DOTS)) return;
+  let after = Math.max(0, offset - DOTS);
+  for (;;) {
+    const limit = Math.ceil(writer.room / entryBytes(USUAL_NAME, plus));
+    let added = 0;
+    for (const { key, name, entry } of directory.page(after, limit, plus)) {
+      if (!writer.add(name, entry, key + DOTS)) return;
+      after = key;
+      added++;
+    }
+    if (added < limit || limit === 0) return;
   }
 }

@@ -415,7 +415,7 @@ export class FileSystem implements Operations {
     requirePlace(offset);
     const room = Math.min(size, MAX_LISTING_BYTES);
     const writer = reply.directory(room, plus);
-    list(this.#tree.directory(ino), { offset, size: room, plus }, writer);
+    list(this.#tree.directory(ino), { offset, plus }, writer);
     reply.sendDirectory(writer);
   }
 

@@ -3,7 +3,7 @@
  * `jobs/NAME/attempts/` another; both show the bytes between two offsets of what the store keeps.
  */
 import type { Attempt } from "../store/history.ts";
-import type { Job } from "../store/job.ts";
+import type { Job, JobStat } from "../store/job.ts";
 import type { Hole } from "../store/output.ts";
 import type { Store } from "../store/store.ts";
 import type { ReadyHandle } from "./handle.ts";
@@ -28,7 +28,7 @@ export class Logs {
     this.#store = store;
   }
 
-  #whole(job: Job): Range {
+  #whole(job: JobStat): Range {
     const grows = job.state === "active" || this.#store.attempts.isRunning(job.id);
     return { ino: logIno(job.id), start: 0, end: null, grows };
   }
@@ -39,12 +39,12 @@ export class Logs {
   }
 
   /** True when nothing changes the log of a finished job any more, and everybody sees the same of it. */
-  isSettled(job: Job): boolean {
+  isSettled(job: JobStat): boolean {
     return !this.#live.has(logIno(job.id)) && !this.#store.attempts.isRunning(job.id);
   }
 
   /** What stat shows. Of a live log, also what has been printed and is not kept: a follower must never see it shrink. */
-  size(job: Job): number {
+  size(job: JobStat): number {
     return this.#isLive(this.#whole(job)) ? job.logSize : job.logSize - job.logDropped;
   }
 

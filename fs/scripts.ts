@@ -7,7 +7,14 @@
  * failed since it was last rewritten from the start does not run in part: it goes to failed.
  */
 import type { Caller } from "../ffi/operations.ts";
-import { type Job, type JobId, later, type Timestamp, timestamp } from "../store/job.ts";
+import {
+  type Job,
+  type JobId,
+  type JobStat,
+  later,
+  type Timestamp,
+  timestamp,
+} from "../store/job.ts";
 import { StoreError } from "../store/errors.ts";
 import type { Store } from "../store/store.ts";
 import { FsError } from "./errno.ts";
@@ -53,7 +60,7 @@ export class Scripts {
 
   /** What stat shows: of the buffer while there is one. */
   stat(
-    job: Job,
+    job: JobStat,
   ): { readonly size: number; readonly mtime: Timestamp; readonly ctime: Timestamp } {
     const open = this.#open.get(job.id);
     const mtime = { sec: job.mtimeSec, nsec: job.mtimeNsec };

@@ -1,7 +1,7 @@
 /** The tree: which directory an inode number stands for, and what stat shows of every node. */
 import type { Attr, Entry } from "../ffi/operations.ts";
 import type { Attempt } from "../store/history.ts";
-import type { Job, ListedState } from "../store/job.ts";
+import type { Job, JobStat, ListedState } from "../store/job.ts";
 import type { JobName } from "../store/listing.ts";
 import type { Store } from "../store/store.ts";
 import { type Attributes, S_IFDIR, S_IFREG } from "./attributes.ts";
@@ -150,7 +150,7 @@ export class Tree {
 
   #stateDirectory(state: ListedState): Directory {
     const { attributes, cache, store } = this.#parts;
-    const entry = (job: Job) => cache.listedJobEntry(job, attributes.ofJob(job));
+    const entry = (job: JobStat) => cache.listedJobEntry(job, attributes.ofJob(job));
     return {
       attr: () => attributes.ofDirectory(state),
       parentAttr: () => attributes.ofRoot(),
@@ -168,7 +168,7 @@ export class Tree {
 
   #jobs(): Directory {
     const { attributes, store } = this.#parts;
-    const entry = (job: Job) => fleetingEntry(attributes.ofJobDirectory(job, "directory"));
+    const entry = (job: JobStat) => fleetingEntry(attributes.ofJobDirectory(job, "directory"));
     return {
       attr: () => attributes.ofJobs(),
       parentAttr: () => attributes.ofRoot(),

@@ -71,9 +71,13 @@ export class Statement {
   }
 
   all(...parameters: Value[] | [Named]): Row[] {
+    return this.rows(...parameters as Value[]).map((values) => this.#row(values));
+  }
+
+  /** Rows as they come, a value for each column: for what is long. */
+  rows(...parameters: Value[]): readonly (readonly SQLOutputValue[])[] {
     try {
-      const rows = this.#statement.all(...parameters as Value[]) as unknown as SQLOutputValue[][];
-      return rows.map((values) => this.#row(values));
+      return this.#statement.all(...parameters) as unknown as SQLOutputValue[][];
     } catch (error) {
       throw fromSqlite(error);
     }

@@ -22,7 +22,7 @@ export const MOVES: Readonly<Record<State, readonly State[]>> = {
 export const LISTED_STATES: readonly ListedState[] = ["pending", "active", "complete", "failed"];
 
 /** True for a job that has come to its end, until somebody moves it. */
-export function isFinished(job: Job): boolean {
+export function isFinished(job: Pick<Job, "state">): boolean {
   return job.state === "complete" || job.state === "failed";
 }
 
@@ -89,6 +89,29 @@ export interface Job {
   /** Why the last attempt failed, or why there was none; null after a success. */
   readonly error: string | null;
 }
+
+/** What stat shows of a job and of its directory, as far as the row has it. */
+export type JobStat = Pick<
+  Job,
+  | "id"
+  | "name"
+  | "state"
+  | "mode"
+  | "uid"
+  | "gid"
+  | "atimeSec"
+  | "atimeNsec"
+  | "mtimeSec"
+  | "mtimeNsec"
+  | "logMtimeSec"
+  | "logMtimeNsec"
+  | "ctimeSec"
+  | "ctimeNsec"
+  | "scriptSize"
+  | "logSize"
+  | "logDropped"
+  | "createdMs"
+>;
 
 /** The columns of {@linkcode Job}, for SELECT. */
 export const JOB_COLUMNS = `id, name, state, phase, seq, priority,

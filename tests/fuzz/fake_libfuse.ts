@@ -1,8 +1,5 @@
 /**
  * What `ffi/libfuse_sink.ts` calls, in place of libfuse: keeps the answers as bytes, by request.
- *
- * Directory entries are laid out as fuse_add_direntry of lib/fuse_lowlevel.c does, so that what the kernel would read can
- * be read here.
  */
 import assert from "node:assert/strict";
 import { entryParamLayout, FILE_INFO, hostStatLayout } from "../../ffi/abi.ts";
@@ -38,7 +35,6 @@ export interface Answer {
 /** Of linux/fuse.h: struct fuse_dirent without its name, and struct fuse_entry_out before it in readdirplus. */
 const DIRENT = 24;
 const ENTRY_OUT = 128;
-const S_IFMT = 0o170000;
 const ENOENT = 2;
 
 const layout = hostStatLayout();
@@ -111,27 +107,6 @@ export class FakeLibfuse {
     fuse_req_ctx: () => Deno.UnsafePointer.of(this.#context),
     fuse_req_interrupt_func: (req: Req, listener: Deno.PointerValue) =>
       void this.#interrupts.set(idOf(req), listener),
-    fuse_add_direntry: (
-      _req: Req,
-      buffer: Bytes,
-      size: bigint,
-      name: Bytes,
-      stat: Bytes,
-      next: bigint,
-    ) => addEntry(buffer, size, name, stat, next, 0),
-    fuse_add_direntry_plus: (
-      _req: Req,
-      buffer: Bytes,
-      size: bigint,
-      name: Bytes,
-      entry: Bytes,
-      next: bigint,
-    ) => {
-      const stat = entry.subarray(entryLayout.attr, entryLayout.attr + layout.size);
-      const added = addEntry(buffer, size, name, stat, next, ENTRY_OUT);
-      if (added <= size) view(buffer).setBigUint64(0, BigInt(this.#inoOf(entry)), true);
-      return added;
-    },
   } as unknown as LibfuseSymbols;
 
   #inoOf(entry: Bytes): number {
@@ -143,28 +118,6 @@ export class FakeLibfuse {
 
 function idOf(req: Req): bigint {
   return BigInt(Deno.UnsafePointer.value(req));
-}
-
-function addEntry(
-  buffer: Bytes,
-  size: bigint,
-  name: Bytes,
-  stat: Bytes,
-  next: bigint,
-  before: number,
-): bigint {
-  assert.equal(BigInt(buffer.length), size, "the room is that of the buffer");
-  const length = name.indexOf(0);
-  assert.notEqual(length, -1, "a name ends");
-  const needed = before + Math.ceil((DIRENT + length) / 8) * 8;
-  if (needed > buffer.length) return BigInt(needed);
-  const out = view(buffer);
-  out.setBigUint64(before, BigInt(inoOfStat(stat)), true);
-  out.setBigInt64(before + 8, next, true);
-  out.setUint32(before + 16, length, true);
-  out.setUint32(before + 20, (view(stat).getUint32(layout.mode, true) & S_IFMT) >> 12, true);
-  buffer.set(name.subarray(0, length), before + DIRENT);
-  return BigInt(needed);
 }
 
 export interface ListedEntry {

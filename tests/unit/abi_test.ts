@@ -228,6 +228,39 @@ Deno.test("LOWLEVEL_OPS is the beginning of struct fuse_lowlevel_ops", async () 
   ]);
 });
 
+Deno.test("DIRENT and ENTRY_OUT are the kernel's structures", async () => {
+  const { next, nameBytes, ino, type, name } = abi.DIRENT;
+  const { size, nodeid, generation, ...rest } = abi.ENTRY_OUT;
+  const timeouts: Readonly<Record<string, string>> = {
+    entryValid: "entry_valid",
+    attrValid: "attr_valid",
+    entryValidNsec: "entry_valid_nsec",
+    attrValidNsec: "attr_valid_nsec",
+  };
+  const attributes: Readonly<Record<string, string>> = {
+    fileSize: "size",
+    atimeNsec: "atimensec",
+    mtimeNsec: "mtimensec",
+    ctimeNsec: "ctimensec",
+  };
+  await compare([
+    { c: "offsetof(struct fuse_dirent, ino)", value: ino },
+    { c: "offsetof(struct fuse_dirent, off)", value: next },
+    { c: "offsetof(struct fuse_dirent, namelen)", value: nameBytes },
+    { c: "offsetof(struct fuse_dirent, type)", value: type },
+    { c: "offsetof(struct fuse_dirent, name)", value: name },
+    { c: "offsetof(struct fuse_direntplus, dirent)", value: size },
+    { c: "offsetof(struct fuse_entry_out, nodeid)", value: nodeid },
+    { c: "offsetof(struct fuse_entry_out, generation)", value: generation },
+    ...Object.entries(rest).map(([member, value]) => ({
+      c: `offsetof(struct fuse_entry_out, ${
+        timeouts[member] ?? `attr.${attributes[member] ?? member}`
+      })`,
+      value,
+    })),
+  ]);
+});
+
 Deno.test("SET_ATTR has the bits of FUSE_SET_ATTR_*", async () => {
   const macro = (name: string) => `FUSE_SET_ATTR_${name.replace("Now", "_now").toUpperCase()}`;
   await compare(Object.entries(abi.SET_ATTR).map(([name, value]) => ({ c: macro(name), value })));

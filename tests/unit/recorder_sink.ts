@@ -29,18 +29,18 @@ const PLUS = 128;
 class RecorderDirectory implements DirectoryWriter {
   readonly entries: Listed[] = [];
   readonly #plus: boolean;
-  #room: number;
+  room: number;
 
   constructor(size: number, plus: boolean) {
-    this.#room = size;
+    this.room = size;
     this.#plus = plus;
   }
 
   add(name: string, entry: Entry, next: number): boolean {
     const length = new TextEncoder().encode(name).length;
     const needed = (this.#plus ? PLUS : 0) + Math.ceil((DIRENT + length) / 8) * 8;
-    if (needed > this.#room) return false;
-    this.#room -= needed;
+    if (needed > this.room) return false;
+    this.room -= needed;
     this.entries.push({ name, entry, next });
     return true;
   }
