@@ -87,6 +87,11 @@ export class Dispatcher {
     this.#register();
   }
 
+  /** Some request waits for something else, which comes between two turns of the event loop. */
+  get owesAnswers(): boolean {
+    return this.#unanswered.size > 0;
+  }
+
   /** Resolves when every request has its answer: an answer after the end of the session would be a use-after-free. */
   async answered(): Promise<void> {
     while (this.#unanswered.size > 0) await Promise.all(this.#unanswered);

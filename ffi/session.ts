@@ -1,9 +1,10 @@
 /**
  * The life of one mount: libfuse session, receive loop, unmount.
  *
- * The session's descriptor is non-blocking. A turn of the loop drains it; when it is empty, one short synchronous poll
- * waits for the next request, which a busy client sends within microseconds of an answer; only then does a poll on a
- * pool thread wait without a timeout, so that an idle daemon never wakes. After {@linkcode REQUESTS_PER_TURN} requests
+ * The session's descriptor is non-blocking. A turn of the loop drains it; when it is empty, a short synchronous poll
+ * waits for the next request, which a busy client sends within microseconds of an answer. Between several of those the
+ * loop yields, since an fsync or a process may have come to its end meanwhile; only then does a poll on a pool thread wait
+ * without a timeout, so that an idle daemon never wakes. After {@linkcode REQUESTS_PER_TURN} requests
  * or {@linkcode TURN_MS} the loop yields, so that timers, child processes and their output move under any load.
  * `fuse_session_loop` cannot be used: it never returns to the event loop.
  */
@@ -23,8 +24,10 @@ const { EAGAIN, EINTR } = constants.errno;
 const REQUESTS_PER_TURN = 64;
 /** A turn also ends after this many milliseconds: some requests cost more than others. */
 const TURN_MS = 4;
-/** The short synchronous poll, in milliseconds: the smallest that poll(2) knows. */
-const SHORT_POLL_MS = 1;
+/** The short synchronous poll. Longer ones keep what is not FUSE waiting, shorter ones cost more than they wait. */
+const SHORT_POLL_NS = 50_000n;
+/** So many of them in vain, about a millisecond, and nobody is about to ask. */
+const SHORT_POLLS = 10;
 
 const F_GETFL = 3;
 const F_SETFL = 4;
@@ -73,6 +76,8 @@ export class Session {
   readonly #buf = new Uint8Array(FUSE_BUF.size);
   readonly #bufView = new DataView(this.#buf.buffer);
   readonly #pollFds = new Uint8Array(2 * POLLFD.size);
+  /** struct timespec: seconds, nanoseconds. */
+  readonly #shortPoll = new Uint8Array(new BigInt64Array([0n, SHORT_POLL_NS]).buffer);
   readonly #wakeFd: number;
   #se: Deno.PointerValue;
   #stopping = false;
@@ -129,21 +134,22 @@ export class Session {
 
   /** Serves requests until the mount is gone or {@linkcode Session.stop} is called. */
   async run(): Promise<"unmounted" | "stopped"> {
-    for (;;) {
+    for (let polled = 0;;) {
       if (this.#stopping) return "stopped";
-      switch (this.#turn()) {
-        case "ended":
-          return this.#stopping ? "stopped" : "unmounted";
-        case "busy":
-          await new Promise<void>((resolve) => setImmediate(resolve));
-          break;
-        case "idle":
-          await this.#libc.poll_nonblocking(this.#pollFds, 2n, -1);
+      const turn = this.#turn();
+      if (turn === "ended") return this.#stopping ? "stopped" : "unmounted";
+      polled = turn === "busy" ? 0 : polled + 1;
+      if (polled < SHORT_POLLS) {
+        await new Promise<void>((resolve) => setImmediate(resolve));
+      } else {
+        await this.#libc.poll_nonblocking(this.#pollFds, 2n, -1);
+        polled = 0;
       }
     }
   }
 
-  #turn(): "ended" | "busy" | "idle" {
+  /** "quiet": nothing came until the end of a short poll. */
+  #turn(): "ended" | "busy" | "quiet" {
     const { symbols } = this.#lib;
     const until = performance.now() + TURN_MS;
     for (let served = 0; served < REQUESTS_PER_TURN;) {
@@ -154,7 +160,10 @@ export class Session {
         served++;
         if (performance.now() >= until) return "busy";
       } else if (result === -EAGAIN) {
-        if (this.#libc.poll(this.#pollFds, 2n, SHORT_POLL_MS) === 0) return "idle";
+        if (served > 0 && this.#dispatcher.owesAnswers) return "busy";
+        if (this.#libc.ppoll(this.#pollFds, 2n, this.#shortPoll, null) === 0) {
+          return served > 0 ? "busy" : "quiet";
+        }
         if (this.#stopping) return "ended";
       } else if (result !== -EINTR) {
         return "ended";

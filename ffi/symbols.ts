@@ -72,8 +72,8 @@ export const LIBFUSE_SYMBOLS = {
 export const LIBC_SYMBOLS = {
   /** int fcntl(int fd, int cmd, int arg) */
   fcntl: { parameters: ["i32", "i32", "i32"], result: "i32" },
-  /** int poll(struct pollfd *fds, nfds_t nfds, int timeout_ms) */
-  poll: { parameters: ["buffer", "usize", "i32"], result: "i32" },
+  /** int ppoll(struct pollfd *fds, nfds_t nfds, const struct timespec *timeout, const sigset_t *sigmask) */
+  ppoll: { parameters: ["buffer", "usize", "buffer", "pointer"], result: "i32" },
   /** The same on a thread of Deno's pool, so that the event loop goes on. */
   poll_nonblocking: {
     name: "poll",
