@@ -1,5 +1,5 @@
 /** The settings: their types, limits and defaults, and where they are kept. `qj.5.scd` has the same table. */
-import { z } from "zod";
+import * as z from "zod/mini";
 import type { Changes } from "./changes.ts";
 import type { Database } from "./database.ts";
 import type { Events } from "./events.ts";
@@ -21,50 +21,61 @@ const MIN_OUTPUT_BYTES = 1024;
 /** A script is one value in SQLite, whose limit is 1,000,000,000 bytes, and is held in memory while it is open. */
 const MAX_SCRIPT_BYTES = 268_435_456;
 
-const seconds = z.number().min(0).max(LIMITS.maxSeconds);
-const jobCount = z.int().min(0).max(MAX_JOBS);
-const retention = z.number().min(0).max(MAX_RETENTION_SEC).nullable().default(null);
+const number = (min: number, max: number) => z.number().check(z.minimum(min), z.maximum(max));
+const integer = (min: number, max: number) => z.int().check(z.minimum(min), z.maximum(max));
+const seconds = number(0, LIMITS.maxSeconds);
+const jobCount = integer(0, MAX_JOBS);
+const retention = z._default(z.nullable(number(0, MAX_RETENTION_SEC)), null);
 const noNul = (text: string) => !text.includes("\0");
-const line = z.string().max(MAX_TEXT).refine(noNul, "must not have a NUL character");
-const wrapper = z.array(line).max(MAX_WORDS)
-  .refine(([program]) => program !== "", "the program has no name");
-const command = line.refine((text) => text.trim() !== "", "must be a command, or null for none")
-  .nullable().default(null);
+const line = z.string().check(
+  z.maxLength(MAX_TEXT),
+  z.refine(noNul, "must not have a NUL character"),
+);
+const wrapper = z.array(line).check(
+  z.maxLength(MAX_WORDS),
+  z.refine(([program]) => program !== "", "the program has no name"),
+);
+const isCommand = (text: string) => text.trim() !== "";
+const command = z._default(
+  z.nullable(line.check(z.refine(isCommand, "must be a command, or null for none"))),
+  null,
+);
 const queue = z.strictObject({ max_job_count: jobCount });
 /** Before zod copies it, which leaves out a key like __proto__. */
-const hasQueueNames = z.unknown().refine(
+const hasQueueNames = z.unknown().check(z.refine(
   (all) => typeof all !== "object" || all === null || Object.keys(all).every(isQueueName),
   `the name of a queue is ${QUEUE_NAME_RULE}`,
+));
+const queues = z.pipe(hasQueueNames, z.record(z.string(), queue)).check(
+  z.refine((all) => Object.keys(all).length <= MAX_QUEUES, `at most ${MAX_QUEUES} queues`),
 );
-const queues = hasQueueNames.pipe(z.record(z.string(), queue))
-  .refine((all) => Object.keys(all).length <= MAX_QUEUES, `at most ${MAX_QUEUES} queues`);
 
 const SCHEMA = z.strictObject({
-  max_attempts: z.int().min(1).max(LIMITS.maxAttempts).default(3),
-  timeout_sec: seconds.default(180),
-  max_job_count: jobCount.default(20),
-  backoff_mult: z.number().min(0).max(LIMITS.maxBackoffMult).default(2),
-  backoff_base: seconds.default(2),
-  backoff_max_sec: seconds.default(3600),
-  backoff_jitter: z.number().min(0).max(1).default(0),
-  max_lost: z.int().min(1).max(1_000_000).default(3),
-  kill_grace_sec: z.number().min(0).max(3600).default(5),
-  max_output_bytes: z.int().min(MIN_OUTPUT_BYTES).max(2 ** 40).default(10_485_760),
-  max_script_bytes: z.int().min(1).max(MAX_SCRIPT_BYTES).default(16_777_216),
+  max_attempts: z._default(integer(1, LIMITS.maxAttempts), 3),
+  timeout_sec: z._default(seconds, 180),
+  max_job_count: z._default(jobCount, 20),
+  backoff_mult: z._default(number(0, LIMITS.maxBackoffMult), 2),
+  backoff_base: z._default(seconds, 2),
+  backoff_max_sec: z._default(seconds, 3600),
+  backoff_jitter: z._default(number(0, 1), 0),
+  max_lost: z._default(integer(1, 1_000_000), 3),
+  kill_grace_sec: z._default(number(0, 3600), 5),
+  max_output_bytes: z._default(integer(MIN_OUTPUT_BYTES, 2 ** 40), 10_485_760),
+  max_script_bytes: z._default(integer(1, MAX_SCRIPT_BYTES), 16_777_216),
   retain_complete_sec: retention,
   retain_failed_sec: retention,
-  replace_finished: z.boolean().default(false),
-  wrapper: wrapper.default([]),
-  settle_ms: z.int().min(0).max(60_000).default(25),
-  paused: z.boolean().default(false),
-  queues: queues.default({}),
+  replace_finished: z._default(z.boolean(), false),
+  wrapper: z._default(wrapper, []),
+  settle_ms: z._default(integer(0, 60_000), 25),
+  paused: z._default(z.boolean(), false),
+  queues: z._default(queues, {}),
   on_complete: command,
   on_failed: command,
 });
 
 export type Settings = Readonly<z.infer<typeof SCHEMA>>;
 
-const CHANGE = SCHEMA.partial();
+const CHANGE = z.partial(SCHEMA);
 export const DEFAULT_SETTINGS: Settings = SCHEMA.parse({});
 
 /** A setting that does not exist or cannot have that value. The message names it and says why. */
