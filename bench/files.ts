@@ -1,5 +1,5 @@
 /** Files: what creating, looking at, reading, renaming and removing jobs costs, beside other FUSE file systems. */
-import { DatabaseSync } from "node:sqlite";
+import { inSeries, SqliteAlone } from "./alone.ts";
 import { makeFinishedJobs } from "../tests/mount/finished_jobs.ts";
 import { Qj } from "../tests/mount/qj.ts";
 import { Figures, inTurns, type Row } from "./measure.ts";
@@ -8,6 +8,9 @@ import { phase, run, type Setting, startPeers, startQj } from "./setting.ts";
 const PAUSED = { paused: true };
 /** In this order: each phase works on what the one before has left. */
 const PHASES = ["create", "stat", "missing", "read", "rename", "unlink"] as const;
+
+/** What has to be in the state file before it is answered. */
+const KEPT: ReadonlySet<string> = new Set(["create", "rename", "unlink"]);
 
 const TITLES: Readonly<Record<string, string>> = {
   create: "create, write, close",
@@ -34,6 +37,7 @@ export async function fileRows(setting: Setting): Promise<Row[]> {
   await using stack = new AsyncDisposableStack();
   const peers = (await startPeers(setting)).map((peer) => stack.use(peer));
   const sides = [{ name: "qj", directory: qj.path("pending") }, ...peers];
+  using alone = new SqliteAlone(`${qj.folder}/alone.db`, "NORMAL");
   const figures = new Figures();
   for (const threads of [1, 8]) {
     // The first round warms up what has just been started.
@@ -42,7 +46,14 @@ export async function fileRows(setting: Setting): Promise<Row[]> {
         for (const step of threads === 1 ? PHASES : ["create", "stat", "rename", "unlink"]) {
           const first = (round + 1) * count;
           const { perSec } = await phase(setting, directory, step, { count, threads, first });
-          if (round >= 0) figures.add(`${step} ${threads}`, name, perSec);
+          if (round < 0) continue;
+          figures.add(`${step} ${threads}`, name, perSec);
+          if (name !== "limit" || !KEPT.has(step)) continue;
+          figures.add(
+            `${step} ${threads}`,
+            "limit + SQLite",
+            inSeries(perSec, alone.rowsPerSec(count)),
+          );
         }
       }
     }
@@ -191,18 +202,11 @@ export async function readingRows(setting: Setting): Promise<Row[]> {
 export async function durableRows(setting: Setting): Promise<Row[]> {
   const [count, rounds] = setting.isSmoke ? [20, 1] : [400, 5];
   await using qj = await startQj(setting, PAUSED);
-  using db = new DatabaseSync(`${qj.folder}/alone.db`);
-  db.exec(
-    "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; CREATE TABLE t (id INTEGER PRIMARY KEY, text BLOB)",
-  );
-  const insert = db.prepare("INSERT INTO t (text) VALUES (?)");
-  const text = new Uint8Array(64);
+  using sqlite = new SqliteAlone(`${qj.folder}/alone.db`, "FULL");
   const figures = new Figures();
   let first = 0;
   for (let round = 0; round < rounds; round++) {
-    const from = performance.now();
-    for (let i = 0; i < count; i++) insert.run(text);
-    const alone = count / ((performance.now() - from) / 1000);
+    const alone = sqlite.rowsPerSec(count);
     for (const threads of [1, 16]) {
       const { perSec } = await phase(setting, qj.path("pending"), "durable", {
         count,

@@ -2,6 +2,7 @@
 import { DatabaseSync } from "node:sqlite";
 import { Qj, until } from "../tests/mount/qj.ts";
 import { makePendingJobs } from "../tests/mount/pending_jobs.ts";
+import { SqliteAlone } from "./alone.ts";
 import { Figures, inTurns, type Row } from "./measure.ts";
 import { has, phase, run, type Setting, startQj } from "./setting.ts";
 
@@ -191,8 +192,10 @@ export async function startRows(setting: Setting): Promise<Row[]> {
 export async function outputRows(setting: Setting): Promise<Row[]> {
   const [mb, rounds] = setting.isSmoke ? [4, 1] : [256, 3];
   await using qj = await startQj(setting, { ...FREE, max_output_bytes: 2 ** 31, timeout_sec: 0 });
+  using alone = new SqliteAlone(`${qj.folder}/alone.db`, "NORMAL");
   const figures = new Figures();
   for (let round = 0; round < rounds; round++) {
+    figures.add("output", "SQLite alone", alone.mbPerSec(mb));
     const sides = {
       qj: async () => {
         await qj.submit(`p${round}`, `head -c ${mb}M /dev/zero`);
