@@ -15,12 +15,17 @@ async function secondsOf(work: () => Promise<unknown>): Promise<number> {
 }
 
 /** Runs `sh -c true` so many times with Deno's own means, at most `atOnce` at a time. */
-async function spawnAll(count: number, atOnce: number, detached: boolean): Promise<void> {
+async function spawnAll(
+  count: number,
+  atOnce: number,
+  { detached = false, withSession = false } = {},
+): Promise<void> {
+  const command = withSession ? "/usr/bin/setsid" : "/bin/sh";
   let left = count;
   const worker = async () => {
     while (left-- > 0) {
-      const child = new Deno.Command("/bin/sh", {
-        args: ["-c", "true"],
+      const child = new Deno.Command(command, {
+        args: withSession ? ["/bin/sh", "-c", "true"] : ["-c", "true"],
         stdin: "null",
         stdout: "piped",
         stderr: "null",
@@ -50,8 +55,9 @@ export async function throughputRows(setting: Setting): Promise<Row[]> {
         first += count;
       },
       "xargs -P": () => run("sh", ["-c", `seq ${count} | xargs -P ${atOnce} -I{} sh -c true`]),
-      "Deno.Command, detached": () => spawnAll(count, atOnce, true),
-      "Deno.Command": () => spawnAll(count, atOnce, false),
+      "Deno.Command, detached": () => spawnAll(count, atOnce, { detached: true }),
+      "Deno.Command of setsid": () => spawnAll(count, atOnce, { withSession: true }),
+      "Deno.Command": () => spawnAll(count, atOnce),
     };
     for (let round = 0; round < rounds; round++) {
       for (const [side, work] of inTurns(Object.entries(sides), round)) {

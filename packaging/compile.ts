@@ -18,6 +18,8 @@ const ARCHITECTURES = ["x86_64", "aarch64"];
 /** The thread of the sandbox is loaded by its address, so it stays a module of its own. */
 const WORKER = "scheduler/sandbox_worker.ts";
 
+/** New objects live for one request: with more room for them the daemon is no faster, and twice as large. */
+const V8_FLAGS = "--max-semi-space-size=2";
 /** The time of every build. */
 const EPOCH_SEC = Number(Deno.env.get("SOURCE_DATE_EPOCH") ?? 0);
 
@@ -82,6 +84,7 @@ try {
     "--no-check",
     "--no-config",
     "--no-code-cache",
+    `--v8-flags=${V8_FLAGS}`,
     ...PERMISSIONS.map((name) => `--allow-${name}`),
     "--target",
     `${arch}-unknown-linux-gnu`,
