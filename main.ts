@@ -1,9 +1,12 @@
 /** The composition root: options, wiring, signals, exit codes. */
 import process from "node:process";
+import { check } from "./cli/check.ts";
 import { Failure } from "./cli/failure.ts";
 import { configureLog, fileSystemLog, flushLog, log, logHealth, schedulerLog } from "./cli/log.ts";
+import { mountInBackground, tellReady } from "./cli/mount_helper.ts";
 import { mountAt } from "./cli/mounts.ts";
-import { Exit, type Options, parseOptions } from "./cli/options.ts";
+import type { Options } from "./cli/option_values.ts";
+import { Exit, parseOptions } from "./cli/options.ts";
 import { checkMountpoint, checkSystem, detach } from "./cli/preflight.ts";
 import { openRunFolder } from "./cli/run_folder.ts";
 import { startSandbox } from "./cli/sandbox.ts";
@@ -42,13 +45,18 @@ function versionText(): string {
 }
 
 /** Mounts and serves until a signal or an unmount. Returns the exit status. */
-async function serve(options: Options): Promise<number> {
+async function serve(options: Options & { readonly mountpoint: string }): Promise<number> {
   const libc = openLibc();
   withholdDescriptors(libc);
   const libfuse = openLibfuse();
   await checkSystem(options);
   const mountpoint = await checkMountpoint(options.mountpoint, libc);
-  const state = statePath(options.stateFile, (name) => Deno.env.get(name), Deno.cwd());
+  const state = statePath(
+    options.stateFile,
+    (name) => Deno.env.get(name),
+    Deno.cwd(),
+    options.stateFileKnob,
+  );
   const environment = readEnvironment(mountpoint);
   const { store, lock, runFolder: ownRunFolder } = await openState(state, mountpoint);
   store.db.health.onChange(logHealth);
@@ -64,7 +72,8 @@ async function serve(options: Options): Promise<number> {
     spillFolder: ownRunFolder,
     runsAsOwner: options.runAs !== undefined,
   });
-  const mountOptions = ["fsname=qj", "subtype=qj", "default_permissions", "nosuid", "nodev"];
+  const fsname = (options.source ?? "qj").replace(/[\\,]/g, "\\$&");
+  const mountOptions = [`fsname=${fsname}`, "subtype=qj", "default_permissions", "nosuid", "nodev"];
   if (options.allowOther) mountOptions.push("allow_other");
   const scheduler = new Scheduler({
     store,
@@ -132,6 +141,7 @@ async function serve(options: Options): Promise<number> {
     log.info("other users may enter; only jobs of this user and of root are accepted");
   }
   supervisor.ready();
+  if (options.tellReady) await tellReady();
   let end: "unmounted" | "stopped";
   // The order of the end: jobs, then open files, then the mount, then the state file.
   try {
@@ -197,7 +207,9 @@ export async function main(args: readonly string[]): Promise<number> {
   try {
     const options = parseOptions(args, versionText);
     configureLog(options);
-    return await serve(options);
+    if (options.check) return await check(options);
+    if (options.background) return await mountInBackground(args);
+    return await serve({ ...options, mountpoint: options.mountpoint! });
   } catch (error) {
     if (error instanceof Exit) return error.status;
     if (

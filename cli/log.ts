@@ -5,7 +5,7 @@ import type { SchedulerLog } from "../scheduler/scheduler.ts";
 import { errorText } from "../store/attempts.ts";
 import type { StoreError } from "../store/errors.ts";
 import { printable } from "../store/printable.ts";
-import type { Options } from "./options.ts";
+import type { Options } from "./option_values.ts";
 
 /** Lines that wait for a reader of stderr who does not read. Beyond this they are dropped: nobody may stop the mount. */
 const MAX_WAITING = 1000;
@@ -13,15 +13,31 @@ const MAX_WAITING = 1000;
 const encoder = new TextEncoder();
 let writing: Promise<void> = Promise.resolve();
 let waiting = 0;
+let write = async (bytes: Uint8Array): Promise<void> => {
+  for (let at = 0; at < bytes.length;) at += await Deno.stderr.write(bytes.subarray(at));
+};
+
+/** What is said in the background and no warning, until there is a place for it; null: stderr is one. */
+let held: string[] | null = null;
 
 /** Writes to stderr without waiting for it, in order. */
-function writeLine(line: string): void {
+function writeLine(line: string, isWarning = true): void {
+  held?.push(line);
+  if (held !== null && !isWarning) return;
   if (waiting >= MAX_WAITING) return;
   waiting++;
-  writing = writing.then(async () => {
-    const bytes = encoder.encode(line);
-    for (let at = 0; at < bytes.length;) at += await Deno.stderr.write(bytes.subarray(at));
-  }).catch(() => {}).finally(() => waiting--);
+  writing = writing.then(() => write(encoder.encode(line))).catch(() => {}).finally(() =>
+    waiting--
+  );
+}
+
+/** From now on lines go elsewhere than to stderr, which has all that came before when this resolves. */
+export async function sendLogTo(elsewhere: typeof write): Promise<void> {
+  await writing;
+  write = elsewhere;
+  const before = held ?? [];
+  held = null;
+  for (const line of before) writeLine(line);
 }
 
 /** Resolves when the log is written, or after a second. */
@@ -41,12 +57,15 @@ function jsonLine(record: LogRecord): string {
   return `${printable(jsonLinesFormatter(record).trimEnd())}\n`;
 }
 
-/** Sends the log to stderr. Once, at start. */
-export function configureLog(options: Pick<Options, "logLevel" | "logFormat">): void {
+const WARNINGS: ReadonlySet<string> = new Set(["warning", "error", "fatal"]);
+
+/** Sends the log to stderr. Once, at start. With `tellReady` all but warnings wait for {@linkcode sendLogTo}. */
+export function configureLog(options: Pick<Options, "logLevel" | "logFormat" | "tellReady">): void {
+  held = options.tellReady ? [] : null;
   const line = options.logFormat === "json" ? jsonLine : textLine;
   configureSync({
     sinks: {
-      stderr: (record) => writeLine(line(record)),
+      stderr: (record) => writeLine(line(record), WARNINGS.has(record.level)),
     },
     loggers: [
       { category: "qj", lowestLevel: options.logLevel, sinks: ["stderr"] },

@@ -12,34 +12,16 @@ import {
   string,
   withDefault,
 } from "@optique/core";
-import { runSync } from "@optique/run";
+import { path, runSync } from "@optique/run";
 import { Failure } from "./failure.ts";
-import type { SandboxOptions } from "../scheduler/sandbox_policy.ts";
+import { parseMountOptions } from "./mount_options.ts";
+import { LOG_FORMATS, LOG_LEVELS, type Options, USAGE } from "./option_values.ts";
 
-export const LOG_LEVELS = ["debug", "info", "warning", "error"] as const;
-export const LOG_FORMATS = ["text", "json"] as const;
-
-export interface Options extends SandboxOptions {
-  /** As given; undefined: the environment decides. */
-  readonly stateFile?: string | undefined;
-  readonly allowOther: boolean;
-  /** Each job runs as the owner of its file. */
-  readonly runAs?: "owner" | undefined;
-  /** Root's own jobs are run too. */
-  readonly runAsRoot: boolean;
-  /** How long the end waits for running jobs before it stops them, in seconds. */
-  readonly drainTimeoutSec: number;
-  readonly logLevel: (typeof LOG_LEVELS)[number];
-  readonly logFormat: (typeof LOG_FORMATS)[number];
-  /** As given. */
-  readonly mountpoint: string;
-}
-
-/** Exit status for bad usage. */
-export const USAGE = 2;
+/** Of SOURCE: the state file is named in another way. */
+const NO_SOURCE: ReadonlySet<string> = new Set(["qj", "none"]);
 
 const parser = object({
-  stateFile: optional(option("--state-file", string({ metavar: "FILE" }), {
+  stateFile: optional(option("--state-file", path({ metavar: "FILE", type: "file" }), {
     description:
       message`Keep jobs in FILE. Default: $QJ_STATE_FILE, else $XDG_DATA_HOME/qj/state.db, else ~/.local/share/qj/state.db.`,
   })),
@@ -53,17 +35,17 @@ const parser = object({
   runAsRoot: option("--run-as-root", {
     description: message`With --run-as owner: run root's own jobs too.`,
   }),
-  readFolders: multiple(option("-ro", string({ metavar: "DIR" }), {
+  readFolders: multiple(option("-ro", path({ metavar: "DIR", type: "directory" }), {
     description:
       message`Run jobs in a sandbox, in which they may read and execute what is in DIR. Repeatable, as all options of the sandbox.`,
   })),
-  readFiles: multiple(option("-rof", string({ metavar: "FILE" }), {
+  readFiles: multiple(option("-rof", path({ metavar: "FILE", type: "file" }), {
     description: message`The same for one file.`,
   })),
-  writeFolders: multiple(option("-rw", string({ metavar: "DIR" }), {
+  writeFolders: multiple(option("-rw", path({ metavar: "DIR", type: "directory" }), {
     description: message`Run jobs in a sandbox, in which they may also change what is in DIR.`,
   })),
-  writeFiles: multiple(option("-rwf", string({ metavar: "FILE" }), {
+  writeFiles: multiple(option("-rwf", path({ metavar: "FILE", type: "file" }), {
     description: message`The same for one file.`,
   })),
   connect: multiple(option("--connect", integer({ metavar: "PORT", min: 1, max: 65535 }), {
@@ -92,10 +74,24 @@ const parser = object({
     }),
     "text" as const,
   ),
-  mountpoint: argument(string({ metavar: "MOUNTPOINT" }), {
-    description: message`An empty directory.`,
+  mountOptions: multiple(option("-o", string({ metavar: "OPTIONS" }), {
+    description:
+      message`As a mount helper, see MOUNTING FROM FSTAB in qj(1): mount in the background, and end when the mount is ready.`,
+  })),
+  foreground: option("-f", { description: message`With -o: stay in the foreground.` }),
+  check: option("--check", {
+    description: message`Say what a mount needs and whether it is there, and end. Mounts nothing.`,
   }),
-}, { errors: { endOfInput: message`MOUNTPOINT is missing, see qj --help.` } });
+  /** Says so on stdout when the mount is ready: for the process that has started this one. */
+  tellReady: option("--tell-ready", { hidden: true }),
+  places: multiple(
+    argument(path({ metavar: "MOUNTPOINT", type: "directory" }), {
+      description:
+        message`An empty directory. With a SOURCE before it, that names the state file, unless it is qj or none.`,
+    }),
+    { min: 0, max: 2 },
+  ),
+});
 
 /** The program ends here: after help or version, or with a usage error. */
 export class Exit extends Error {
@@ -117,6 +113,7 @@ export function parseOptions(args: readonly string[], version: () => string): Op
     programName: "qj",
     args: [...args],
     help: "option",
+    completion: "option",
     version: args.includes("--version") ? version() : "unasked",
     brief: message`A job queue that you can ls.`,
     footer: message`See qj(1) for the command and qj(5) for the files.`,
@@ -128,10 +125,27 @@ export function parseOptions(args: readonly string[], version: () => string): Op
       throw new Exit(status);
     },
   });
-  if (options.runAsRoot && options.runAs === undefined) {
+  const { places, mountOptions, foreground, ...given } = options;
+  const [mountpoint, source] = [...places].reverse();
+  if (mountpoint === undefined && !options.check) {
+    throw new Failure("MOUNTPOINT is missing, see qj --help", USAGE);
+  }
+  const sourceFile = source === undefined || NO_SOURCE.has(source) ? undefined : source;
+  if (sourceFile !== undefined && options.stateFile !== undefined) {
+    throw new Failure("the state file is named twice: by SOURCE and by --state-file", USAGE);
+  }
+  const all = {
+    ...given,
+    mountpoint,
+    source,
+    background: mountOptions.length > 0 && !foreground && !options.check,
+    ...sourceFile !== undefined && { stateFile: sourceFile, stateFileKnob: "SOURCE" },
+    ...parseMountOptions(mountOptions.join(",")),
+  };
+  if (all.runAsRoot && all.runAs === undefined) {
     throw new Failure("--run-as-root means something only with --run-as owner", USAGE);
   }
-  return { ...options, allowOther: options.allowOther || options.runAs === "owner" };
+  return { ...all, allowOther: all.allowOther || all.runAs === "owner" };
 }
 
 function write(to: { writeSync(bytes: Uint8Array): number }, text: string): void {

@@ -3,9 +3,10 @@ import type { LibcSymbols } from "../ffi/libfuse.ts";
 import { cString } from "../ffi/libfuse.ts";
 import { Failure, reasonOf } from "./failure.ts";
 import { mountAbove, mountAt } from "./mounts.ts";
-import type { Options } from "./options.ts";
+import type { Options } from "./option_values.ts";
 
 const MNT_DETACH = 2;
+const S_ISUID = 0o4000;
 const INSTALL_FUSE = "install the package fuse3 (Debian, Ubuntu: apt-get install fuse3)";
 
 /** The type of qj's mounts, in /proc/mounts and for umount. */
@@ -14,37 +15,88 @@ export const MOUNT_TYPE = "fuse.qj";
 /** A name that nothing has, and that the kernel does not remember as such. */
 const NO_NAME = ".qj-is-there";
 
-/** What the kernel and the system must have. */
-export async function checkSystem({ allowOther, runAs }: Options): Promise<void> {
-  if (!await exists("/dev/fuse")) {
-    throw new Failure(
-      "there is no /dev/fuse: load the kernel module (modprobe fuse); " +
-        "a container must be given the device (--device /dev/fuse)",
-    );
-  }
-  if (Deno.uid() === 0) {
-    if (runAs !== undefined && !await exists("/usr/bin/setpriv")) {
-      throw new Failure("--run-as needs /usr/bin/setpriv: install the package util-linux");
-    }
-    return;
-  }
-  if (runAs !== undefined) {
-    throw new Failure("--run-as owner is for root: only root can become other users");
-  }
-  if (!await findFusermount()) {
-    throw new Failure(
-      `there is no fusermount3, which a user other than root needs: ${INSTALL_FUSE}`,
-    );
-  }
-  if (allowOther) await checkFuseConf();
+/** Something that a mount needs: what there is, and, where it is not as it must be, what is wrong and what to do. */
+export interface Need {
+  readonly name: string;
+  readonly found: string;
+  readonly problem: string | null;
 }
 
-async function checkFuseConf(): Promise<void> {
+type Wanted = Pick<Options, "allowOther" | "runAs">;
+
+/** What the kernel and the system must have for a mount with these options. */
+export async function systemNeeds({ allowOther, runAs }: Wanted): Promise<Need[]> {
+  const isRoot = Deno.uid() === 0;
+  const needs = [await fuseDevice()];
+  if (!isRoot) needs.push(await fusermount());
+  if (allowOther && !isRoot) needs.push(await fuseConf());
+  if (runAs !== undefined) needs.push(await becomingOthers(isRoot));
+  return needs;
+}
+
+/** Throws {@linkcode Failure} for the first thing that is missing. */
+export async function checkSystem(wanted: Wanted): Promise<void> {
+  for (const { problem } of await systemNeeds(wanted)) {
+    if (problem !== null) throw new Failure(problem);
+  }
+}
+
+async function fuseDevice(): Promise<Need> {
+  const name = "/dev/fuse";
+  try {
+    (await Deno.open(name, { read: true, write: true })).close();
+    return { name, found: "can be opened", problem: null };
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) {
+      const problem = "there is no /dev/fuse: load the kernel module (modprobe fuse); " +
+        "a container must be given the device (--device /dev/fuse)";
+      return { name, found: "missing", problem };
+    }
+    const problem = `cannot open /dev/fuse (${reasonOf(error)}): its mode should be 0666; ` +
+      "a container must be given the device (--device /dev/fuse)";
+    // For another user it is fusermount3 that opens it.
+    return { name, found: "cannot be opened", problem: Deno.uid() === 0 ? problem : null };
+  }
+}
+
+async function fusermount(): Promise<Need> {
+  const name = "fusermount3";
+  const path = await findFusermount();
+  if (path === undefined) {
+    const problem = `there is no fusermount3, which a user other than root needs: ${INSTALL_FUSE}`;
+    return { name, found: "missing", problem };
+  }
+  const { mode, uid } = await Deno.stat(path);
+  const isSetuid = ((mode ?? 0) & S_ISUID) !== 0 && uid === 0;
+  return {
+    name,
+    found: `${path}, ${isSetuid ? "setuid root" : "not setuid root"}`,
+    problem: isSetuid || Deno.uid() === 0
+      ? null
+      : `${path} cannot mount for a user other than root: chmod u+s ${path}`,
+  };
+}
+
+async function fuseConf(): Promise<Need> {
   const text = await Deno.readTextFile("/etc/fuse.conf").catch(() => "");
-  if (/^\s*user_allow_other\s*$/m.test(text)) return;
-  throw new Failure(
-    "--allow-other needs a line user_allow_other in /etc/fuse.conf unless root mounts",
-  );
+  const isSet = /^\s*user_allow_other\s*$/m.test(text);
+  const problem =
+    "--allow-other needs a line user_allow_other in /etc/fuse.conf unless root mounts";
+  return {
+    name: "user_allow_other",
+    found: `${isSet ? "set" : "not set"} in /etc/fuse.conf`,
+    problem: isSet ? null : problem,
+  };
+}
+
+async function becomingOthers(isRoot: boolean): Promise<Need> {
+  const isThere = await exists("/usr/bin/setpriv");
+  const problem = !isRoot
+    ? "--run-as owner is for root: only root can become other users"
+    : isThere
+    ? null
+    : "--run-as needs /usr/bin/setpriv: install the package util-linux";
+  return { name: "setpriv", found: isThere ? "/usr/bin/setpriv" : "missing", problem };
 }
 
 async function findFusermount(): Promise<string | undefined> {
@@ -130,7 +182,7 @@ function isNotConnected(error: unknown): boolean {
 }
 
 /** The real path of something that cannot be looked at itself. */
-async function resolveParent(given: string): Promise<string> {
+export async function resolveParent(given: string): Promise<string> {
   const absolute = given.startsWith("/") ? given : `${Deno.cwd()}/${given}`;
   const trimmed = absolute.replace(/\/+$/, "");
   const cut = trimmed.lastIndexOf("/");

@@ -16,9 +16,10 @@ export function statePath(
   option: string | undefined,
   env: (name: string) => string | undefined,
   cwd: string,
+  knob = "--state-file",
 ): StatePath {
   const absolute = (path: string) => path.startsWith("/") ? path : `${cwd}/${path}`;
-  if (option !== undefined) return { path: absolute(option), knob: "--state-file" };
+  if (option !== undefined) return { path: absolute(option), knob };
   const own = env("QJ_STATE_FILE");
   if (own) return { path: absolute(own), knob: "QJ_STATE_FILE" };
   // The specification says that a relative path in it is to be ignored.
@@ -26,7 +27,10 @@ export function statePath(
   if (data?.startsWith("/")) return { path: `${data}/qj/state.db`, knob: "XDG_DATA_HOME" };
   const home = env("HOME");
   if (home) return { path: `${home}/.local/share/qj/state.db`, knob: "HOME" };
-  throw new Failure("HOME is not set: say where to keep the jobs with --state-file", 2);
+  throw new Failure(
+    "HOME is not set: say where to keep the jobs with --state-file, or in fstab with state_file=",
+    2,
+  );
 }
 
 export interface OpenState {

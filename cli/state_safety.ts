@@ -12,8 +12,15 @@ const OTHERS = 0o077;
 
 const quoted = (path: string) => JSON.stringify(path);
 
-/** Why a state file must not be opened there, with what to do; null: it may. Takes the rights of others to read it away. */
-export async function unsafeToOpen(folder: string, path: string): Promise<string | null> {
+/**
+ * Why a state file must not be opened there, with what to do; null: it may. Takes the rights of others to read it away,
+ * unless it is only `looking`.
+ */
+export async function unsafeToOpen(
+  folder: string,
+  path: string,
+  looking = false,
+): Promise<string | null> {
   const { uid, mode } = await Deno.stat(folder);
   if (!isOurs(uid)) return `its folder ${quoted(folder)} belongs to another user (${uid})`;
   if (((mode ?? 0) & OTHERS_WRITE) !== 0) {
@@ -21,7 +28,7 @@ export async function unsafeToOpen(folder: string, path: string): Promise<string
       `or use a folder of its own`;
   }
   for (const end of BESIDE) {
-    const reason = await unsafeFile(`${path}${end}`, end === "");
+    const reason = await unsafeFile(`${path}${end}`, end === "", looking);
     if (reason !== null) return reason;
   }
   const run = await look(`${path}${RUN_FOLDER}`);
@@ -31,7 +38,11 @@ export async function unsafeToOpen(folder: string, path: string): Promise<string
   return null;
 }
 
-async function unsafeFile(path: string, isStateFile: boolean): Promise<string | null> {
+async function unsafeFile(
+  path: string,
+  isStateFile: boolean,
+  looking: boolean,
+): Promise<string | null> {
   const stat = await look(path);
   if (stat === null) return null;
   if (stat.isSymlink && !isStateFile) return `${quoted(path)} is a symbolic link: remove it`;
@@ -47,7 +58,7 @@ async function unsafeFile(path: string, isStateFile: boolean): Promise<string | 
       quoted(path)
     }`;
   }
-  if ((mode & OTHERS) !== 0) await Deno.chmod(path, mode & 0o700);
+  if ((mode & OTHERS) !== 0 && !looking) await Deno.chmod(path, mode & 0o700);
   return null;
 }
 

@@ -42,6 +42,22 @@ export function lockStateFile(path: string): StateLock {
   }
 }
 
+/** The pid of the daemon that uses a state file, as text; null: none does. Makes and changes nothing. */
+export function lockHolder(path: string): string | null {
+  let file: Deno.FsFile;
+  try {
+    file = Deno.openSync(`${path}.lock`, { read: true });
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return null;
+    throw error;
+  }
+  try {
+    return file.tryLockSync(false) ? null : readPid(file);
+  } finally {
+    file.close();
+  }
+}
+
 function readPid(file: Deno.FsFile): string {
   const owner = new Uint8Array(16);
   const length = file.readSync(owner) ?? 0;

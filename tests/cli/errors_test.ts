@@ -84,7 +84,7 @@ Deno.test("cli: bad usage is status 2 and names the option", async () => {
   refused(await qj([]), 2, /^qj: MOUNTPOINT is missing, see qj --help/);
   refused(await qj(["--log-level", "loud", "m"]), 2, /--log-level.*"loud"/);
   refused(await qj(["--colour", "m"]), 2, /"--colour"/);
-  refused(await qj(["a", "b"]), 2, /"b"/);
+  refused(await qj(["a", "b", "c"]), 2, /"c"/);
 });
 
 Deno.test("cli: a mountpoint that cannot be used", async () => {

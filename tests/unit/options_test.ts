@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
-import { Exit, LOG_FORMATS, LOG_LEVELS, parseOptions, USAGE } from "../../cli/options.ts";
+import { Failure } from "../../cli/failure.ts";
+import { LOG_FORMATS, LOG_LEVELS, USAGE } from "../../cli/option_values.ts";
+import { Exit, parseOptions } from "../../cli/options.ts";
 
 interface Run {
   readonly status: number;
@@ -21,6 +23,9 @@ function ended(...args: string[]): Run {
     }
     parseOptions(args, () => "qj 1.2.3");
   } catch (error) {
+    if (error instanceof Failure) {
+      return { status: error.status, stdout: "", stderr: `qj: ${error.message}` };
+    }
     if (!(error instanceof Exit)) throw error;
     return { status: error.status, ...printed };
   } finally {
@@ -38,6 +43,42 @@ const NO_SANDBOX = {
   ...{ connect: [], bind: [] },
 };
 
+const NO_HELPER = { source: undefined, background: false, check: false, tellReady: false };
+
+Deno.test("parseOptions() takes a source, which names the state file", () => {
+  const { stateFile, source, mountpoint } = parsed("/q.db", "m");
+  assert.deepEqual([stateFile, source, mountpoint], ["/q.db", "/q.db", "m"]);
+  for (const name of ["qj", "none"]) {
+    const named = parsed(name, "m", "--state-file", "/q.db");
+    assert.deepEqual([named.stateFile, named.source], ["/q.db", name]);
+    assert.equal(parsed(name, "m").stateFile, undefined);
+  }
+});
+
+Deno.test("parseOptions() takes what mount(8) says behind -o", () => {
+  const plain =
+    "rw,dev,suid,exec,auto,noauto,user,nofail,_netdev,defaults,x-systemd.automount,x-a=b";
+  const without = parsed("none", "m", "-o", plain);
+  assert.deepEqual({ ...without, background: false }, parsed("none", "m"));
+  assert.equal(without.background, true);
+  assert.equal(parsed("none", "m", "-o", plain, "-f").background, false);
+  const own =
+    "allow_other,log_level=debug,log_format=json,drain_timeout=1.5,state_file=/a\\,b\\\\c";
+  assert.deepEqual(
+    { ...parsed("m", "-o", own), background: false },
+    {
+      ...parsed(...["--allow-other", "--log-level", "debug", "--log-format", "json"], "m"),
+      ...{ drainTimeoutSec: 1.5, stateFile: "/a,b\\c", stateFileKnob: "-o state_file" },
+    },
+  );
+  const { runAs, runAsRoot, allowOther } = parsed("m", "-o", "run_as=owner,run_as_root");
+  assert.deepEqual([runAs, runAsRoot, allowOther], ["owner", true, true]);
+});
+
+Deno.test("parseOptions() needs no mountpoint for a check", () => {
+  assert.deepEqual([parsed("--check").check, parsed("--check").mountpoint], [true, undefined]);
+});
+
 Deno.test("parseOptions() has defaults", () => {
   assert.deepEqual(parsed("/mnt"), {
     ...NO_SANDBOX,
@@ -48,6 +89,7 @@ Deno.test("parseOptions() has defaults", () => {
     drainTimeoutSec: 0,
     logLevel: "info",
     logFormat: "text",
+    ...NO_HELPER,
     mountpoint: "/mnt",
   });
 });
@@ -57,6 +99,7 @@ Deno.test("parseOptions() takes options before and after the mountpoint", () => 
     ...{ stateFile: "/q.db", allowOther: true, logLevel: "debug", logFormat: "json" },
     ...{ mountpoint: "mnt", drainTimeoutSec: 2.5, runAs: undefined, runAsRoot: false },
     ...NO_SANDBOX,
+    ...NO_HELPER,
   };
   const options = ["--state-file", "/q.db", "--allow-other", "--drain-timeout", "2.5"];
   const rest = ["--log-level=debug", "--log-format=json"];
@@ -105,7 +148,11 @@ Deno.test("parseOptions() knows all levels and formats", () => {
 
 const BAD: readonly string[][] = [
   [],
-  ["/a", "/b"],
+  ["/a", "/b", "/c"],
+  ["/a", "/b", "--state-file", "/q.db"],
+  ["/mnt", "-o"],
+  ...["ro", "bogus", "state_file=", "run_as=me", "log_level=loud", "drain_timeout=x", "__proto__"]
+    .map((option) => ["/mnt", "-o", option]),
   ["--nonsense", "/mnt"],
   ["--state-file"],
   ["--state-file", "/q.db"],
