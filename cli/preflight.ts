@@ -28,9 +28,9 @@ type Wanted = Pick<Options, "allowOther" | "runAs">;
 export async function systemNeeds({ allowOther, runAs }: Wanted): Promise<Need[]> {
   const isRoot = Deno.uid() === 0;
   const needs = [await fuseDevice()];
+  if (runAs !== undefined) needs.push(await becomingOthers(isRoot));
   if (!isRoot) needs.push(await fusermount());
   if (allowOther && !isRoot) needs.push(await fuseConf());
-  if (runAs !== undefined) needs.push(await becomingOthers(isRoot));
   return needs;
 }
 

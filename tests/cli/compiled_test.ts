@@ -174,7 +174,7 @@ async function asNobody(prepare: string, args: readonly string[]) {
     const script =
       `cd "$1" && shift && cp "$(command -v setpriv)" . && mkdir home home/mnt && chown -R nobody home &&
       ${prepare} && exec ./setpriv --reuid 65534 --regid 65534 --clear-groups "$@"`;
-    const { code, stderr } = await new Deno.Command("unshare", {
+    const { code, stdout, stderr } = await new Deno.Command("unshare", {
       args: [
         ...["--mount", "--propagation", "private", "sh", "-c", script, "sh", folder],
         ...[`${PROJECT}dist/qj`, ...args, `${folder}/home/mnt`],
@@ -182,7 +182,8 @@ async function asNobody(prepare: string, args: readonly string[]) {
       env: { HOME: `${folder}/home`, PATH: "/usr/sbin:/usr/bin:/sbin:/bin" },
       stdin: "null",
     }).output();
-    return { code, stderr: new TextDecoder().decode(stderr) };
+    const [out, error] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
+    return { code, stdout: out!, stderr: error! };
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
@@ -190,14 +191,51 @@ async function asNobody(prepare: string, args: readonly string[]) {
 
 const needsRoot = { ignore: skip || Deno.uid() !== 0 };
 
+const HIDE_FUSERMOUNT =
+  "for f in /usr/bin /bin; do [ ! -e $f/fusermount3 ] || mount -t tmpfs tmpfs $f; done";
+const HIDE_FUSE_CONF =
+  "touch empty && { [ ! -e /etc/fuse.conf ] || mount --bind empty /etc/fuse.conf; }";
+const NOT_SETUID = `file=$(readlink -f "$(command -v fusermount3)") && cp "$file" plain &&
+  chmod 755 plain && mount --bind plain "$file"`;
+
+for (
+  const [name, prepare, args, found] of [
+    [
+      "no fusermount3",
+      HIDE_FUSERMOUNT,
+      [],
+      /^MISSING fusermount3: missing\n +.*install the package fuse3/m,
+    ],
+    [
+      "a fusermount3 that is not setuid",
+      NOT_SETUID,
+      [],
+      /^MISSING fusermount3: .*, not setuid root\n +.*chmod u\+s/m,
+    ],
+    [
+      "no user_allow_other",
+      HIDE_FUSE_CONF,
+      ["--allow-other"],
+      /^MISSING user_allow_other: not set .*\n +--allow-other needs a line/m,
+    ],
+  ] as const
+) {
+  Deno.test({
+    name: `--check with ${name}, for an ordinary user`,
+    ...needsRoot,
+    async fn() {
+      const { code, stdout, stderr } = await asNobody(prepare, ["--check", ...args]);
+      assert.deepEqual([code, stderr], [1, ""]);
+      assert.match(stdout, found);
+    },
+  });
+}
+
 Deno.test({
   name: "K7: no fusermount3, for an ordinary user: the package to install",
   ...needsRoot,
   async fn() {
-    const { code, stderr } = await asNobody(
-      "for f in /usr/bin /bin; do [ ! -e $f/fusermount3 ] || mount -t tmpfs tmpfs $f; done",
-      [],
-    );
+    const { code, stderr } = await asNobody(HIDE_FUSERMOUNT, []);
     assert.match(stderr, /^qj: there is no fusermount3, .*: install the package fuse3.*\n$/);
     assert.equal(code, 1);
   },
@@ -207,8 +245,7 @@ Deno.test({
   name: "K7: --allow-other without user_allow_other, for an ordinary user: the line to add",
   ...needsRoot,
   async fn() {
-    const hide = "touch empty && { [ ! -e /etc/fuse.conf ] || mount --bind empty /etc/fuse.conf; }";
-    const { code, stderr } = await asNobody(hide, ["--allow-other"]);
+    const { code, stderr } = await asNobody(HIDE_FUSE_CONF, ["--allow-other"]);
     assert.match(
       stderr,
       /^qj: --allow-other needs a line user_allow_other in \/etc\/fuse\.conf.*\n$/,
