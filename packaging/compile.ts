@@ -1,6 +1,6 @@
 /**
  * Makes dist/qj: the sources and Deno's runtime in one executable. `--target aarch64` (or x86_64) makes dist/qj-aarch64,
- * for another processor than this one's.
+ * for another processor than this one's. `--bundle` makes dist/bundle/main.js instead, to be run by an installed Deno.
  *
  * The sources and what they import become one module first (`deno bundle`): a hundred modules that are loaded one by one
  * take four times as long to start, and a sixth more memory. `deno compile` takes its runtime, denort, from Deno's download
@@ -28,14 +28,19 @@ function fail(message: string): never {
   Deno.exit(1);
 }
 
-/** For which processor, and where its denort is, if that is said. */
-async function chosenTarget(): Promise<{ readonly arch: string; readonly denort?: string }> {
-  let target: string | undefined;
+function parse(): { readonly target?: string; readonly bundle?: boolean } {
+  const options = { target: { type: "string" }, bundle: { type: "boolean" } } as const;
   try {
-    target = parseArgs({ args: Deno.args, options: { target: { type: "string" } } }).values.target;
+    return parseArgs({ args: Deno.args, options }).values;
   } catch (error) {
     fail(`${error instanceof Error ? error.message : error}`);
   }
+}
+
+/** For which processor, and where its denort is, if that is said. */
+async function chosenTarget(
+  target: string | undefined,
+): Promise<{ readonly arch: string; readonly denort?: string }> {
   const arch = target?.replace(/-unknown-linux-gnu$/, "") ?? Deno.build.arch;
   if (!ARCHITECTURES.includes(arch)) {
     fail(`--target must be one of ${ARCHITECTURES.join(", ")}, not "${target}"`);
@@ -69,7 +74,8 @@ async function bundle(source: string, target: string): Promise<void> {
   await Deno.utime(target, EPOCH_SEC, EPOCH_SEC); // deno compile keeps the time
 }
 
-const { arch, denort } = await chosenTarget();
+const { target, bundle: onlyBundle = false } = parse();
+const { arch, denort } = await chosenTarget(target);
 const output = `${PROJECT}dist/${arch === Deno.build.arch ? "qj" : `qj-${arch}`}`;
 const work = `${PROJECT}dist/bundle`;
 await Deno.mkdir(`${work}`, { recursive: true });
@@ -77,6 +83,7 @@ try {
   await bundle("main.ts", `${work}/main.js`);
   // The name by which main.js looks for it.
   await bundle(WORKER, `${work}/${WORKER.replace(/.*\//, "")}`);
+  if (onlyBundle) Deno.exit(0);
   const made = await deno([
     "compile",
     "--quiet",
