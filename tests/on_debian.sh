@@ -1,5 +1,6 @@
 #!/bin/sh
 # Runs the tests of real mounts on another Debian than this one, for its libfuse: sh tests/on_debian.sh [--all] [SUITE]
+# Or installs a package on one that has nothing else: sh tests/on_debian.sh --deb FILE [SUITE]
 #
 # debootstrap makes a fresh root, with the packages that ./bootstrap wants for tests. It is kept as one tar file and
 # unpacked for each run, so that no run sees what another has left. The project goes in as it is here, with Deno and its
@@ -12,11 +13,12 @@ set -eu
 
 usage() {
   cat <<'USAGE'
-Usage: sh tests/on_debian.sh [--all] [SUITE]
+Usage: sh tests/on_debian.sh [--all | --deb FILE] [SUITE]
 
 SUITE is a release of Debian, by default trixie, which has libfuse3.so.4. Needs root and debootstrap.
 
-  --all   the whole of ./bootstrap test, not only the tests of mounts and of the ABI
+  --all        the whole of ./bootstrap test, not only the tests of mounts and of the ABI
+  --deb FILE   install this package and use it, see tests/packaging/installed.sh
 
 QJ_DEBIAN_ROOTS   the folder that keeps the root for the next time; empty: it is not kept.
                   Default: $XDG_CACHE_HOME/qj, else ~/.cache/qj
@@ -134,6 +136,7 @@ copy_deno() { # ROOT
 }
 
 task=test:mount
+deb=
 case ${1:-} in
 --first)
   shift
@@ -142,6 +145,14 @@ case ${1:-} in
 --all)
   task="test"
   shift
+  ;;
+--deb)
+  if [ $# -lt 2 ] || [ ! -f "$2" ]; then
+    usage >&2
+    exit 2
+  fi
+  deb=$2
+  shift 2
   ;;
 -h | --help)
   usage
@@ -163,7 +174,12 @@ if ! (: <>/dev/fuse) 2>/dev/null; then skip "there is no /dev/fuse, or it may no
 if ! unshare --mount --pid --fork --propagation private mount -t proc proc /proc 2>/dev/null; then skip "this root may not make namespaces and mounts"; fi
 
 project=$(dirname -- "$(dirname -- "$(readlink -f -- "$0")")")
-packages=$("$project/bootstrap" --packages)
+if [ -n "$deb" ]; then
+  # To read the manual, to complete, and to look at the processes and settings.
+  packages="man-db bash-completion jq procps"
+else
+  packages=$("$project/bootstrap" --packages)
+fi
 if [ -n "${QJ_DEBIAN_ROOTS+set}" ]; then
   roots=$QJ_DEBIAN_ROOTS
 elif [ -n "${XDG_CACHE_HOME:-${HOME:-}}" ]; then
@@ -198,6 +214,13 @@ else
   make_root "$root"
 fi
 mkdir "$root/qj"
+if [ -n "$deb" ]; then
+  cp "$deb" "$root/qj/qj.deb"
+  cp "$project/README.md" "$project/tests/packaging/installed.sh" "$root/qj/"
+  copy_network "$root"
+  enter "$root" sh /qj/installed.sh /qj/qj.deb /qj/README.md </dev/null
+  exit
+fi
 tar -C "$project" --exclude=./.git --exclude=./dist -cf - . | tar -C "$root/qj" -xof -
 copy_network "$root"
 copy_deno "$root"
