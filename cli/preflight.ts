@@ -54,8 +54,7 @@ async function fuseDevice(): Promise<Need> {
     }
     const problem = `cannot open /dev/fuse (${reasonOf(error)}): its mode should be 0666; ` +
       "a container must be given the device (--device /dev/fuse)";
-    // For another user it is fusermount3 that opens it.
-    return { name, found: "cannot be opened", problem: Deno.uid() === 0 ? problem : null };
+    return { name, found: "cannot be opened", problem };
   }
 }
 

@@ -29,6 +29,10 @@ list() {
 }
 
 useradd --create-home alice
+# Elsewhere udev gives it this mode, and the system has the list in which fusermount3 looks.
+[ -e /etc/mtab ] || ln -s /proc/self/mounts /etc/mtab
+mknod -m 666 /tmp/fuse c 10 229
+mount --bind /tmp/fuse /dev/fuse
 
 # What qj depends on stays when it goes: it is there before, so that the lists can be compared.
 apt_get update
@@ -41,7 +45,8 @@ check "qj --check, for an ordinary user" sh -c 'cd /home/alice; mkdir jobs; chow
 
 # The tour of the README: its blocks of commands, in order. What only looks, for ever, looks for a moment.
 awk '/^## A tour/ { on = 1; next } /^## / { on = 0 }
-  on && /^    / { if (!inside) skip = /^    >>>/; inside = 1; if (!skip) print substr($0, 5); next } { inside = 0 }' "$readme" |
+  on && /^    / { if (!inside) skip = /^    (>>>|hello)/; inside = 1; if (!skip) print substr($0, 5); next }
+  /./ { inside = 0 }' "$readme" |
   sed 's/^tail -f /timeout 7 tail -f /' >/tmp/tour.sh
 tour() {
   as_user qj /home/alice/jobs 2>/tmp/log &
@@ -49,13 +54,16 @@ tour() {
   tries=0
   until grep -q '/home/alice/jobs fuse.qj' /proc/mounts; do
     tries=$((tries + 1))
-    if [ $tries -gt 600 ] || ! kill -0 $daemon; then return 1; fi
+    if [ $tries -gt 600 ] || ! kill -0 $daemon; then
+      cat /tmp/log
+      return 1
+    fi
     sleep 0.1
   done
-  as_user sh /tmp/tour.sh >/tmp/tour.out 2>&1
+  as_user bash /tmp/tour.sh >/tmp/tour.out 2>&1
   as_user ls /home/alice/jobs/complete /home/alice/jobs/pending >/tmp/jobs
   as_user jq -c '[.max_job_count, .timeout_sec, .queues.video.max_job_count]' /home/alice/jobs/config.json >/tmp/settings
-  as_user fusermount3 -u /home/alice/jobs
+  as_user fusermount3 -u /home/alice/jobs || { kill $daemon && return 1; }
   wait $daemon
 }
 check "the tour of the README, as a user, to its end" tour
