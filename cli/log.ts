@@ -42,7 +42,7 @@ export async function sendLogTo(elsewhere: typeof write): Promise<void> {
 
 /** Resolves when the log is written, or after a second. */
 export async function flushLog(): Promise<void> {
-  let timer: number | undefined;
+  let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<void>((resolve) => timer = setTimeout(resolve, 1000));
   await Promise.race([writing, late]);
   clearTimeout(timer);

@@ -25,8 +25,8 @@ export function watchdogMs(env: (name: string) => string | undefined, pid: numbe
 
 export class Supervisor {
   readonly #options: SupervisorOptions;
-  #watchdog: number | undefined;
-  #later: number | undefined;
+  #watchdog: ReturnType<typeof setInterval> | undefined;
+  #later: ReturnType<typeof setTimeout> | undefined;
   #told = "";
   #toldAt = -Infinity;
   #isReady = false;

@@ -9,7 +9,7 @@ const LINGER_MS = 1000;
 
 export class Linger {
   readonly #store: Store;
-  readonly #timers = new Map<number, JobId>();
+  readonly #timers = new Map<ReturnType<typeof setTimeout>, JobId>();
 
   constructor(store: Store) {
     this.#store = store;

@@ -69,7 +69,7 @@ export class Client {
   /** Strings have to be in hexadecimal. Throws when no answer comes. */
   async call(name: string, ...args: readonly (string | number)[]): Promise<Answer> {
     await this.#requests.write(new TextEncoder().encode(`${[name, ...args].join(" ")}\n`));
-    let timer: number | undefined;
+    let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<never>((_, reject) =>
       timer = setTimeout(() => reject(new Error(`${name} hangs`)), CALL_MS)
     );

@@ -53,7 +53,7 @@ export class Qj implements AsyncDisposable {
   #child!: Deno.ChildProcess;
   #lines: string[] = [];
   #watchers = new Set<() => void>();
-  #watchdog: number | undefined;
+  #watchdog: ReturnType<typeof setTimeout> | undefined;
   #stderrDone: Promise<void> = Promise.resolve();
 
   private constructor(options: QjOptions) {

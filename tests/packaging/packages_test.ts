@@ -156,23 +156,31 @@ packageTest(
   },
 );
 
-packageTest(["rpmbuild", "rpm2cpio", "cpio"], "the .rpm has its files and what it depends on", async () => {
-  await ran(deno, ["task", "--quiet", "package", "rpm"]);
-  const listed = await ran("rpm", ["-qlvp", RPM]);
-  for (const file of files("site-functions")) {
-    assert.match(listed, new RegExp(`root +root .* ${file.replaceAll(".", "\\.")}$`, "m"));
-  }
-  const needs = await ran("rpm", ["-qpR", RPM]);
-  for (const name of ["fuse3", "fuse3-libs", "util-linux"]) assert.ok(needs.includes(`${name}\n`));
-  const folder = await Deno.makeTempDir({ prefix: "qj-test-" });
-  try {
-    await ran("sh", ["-c", 'rpm2cpio "$1" | cpio -id --quiet', "sh", RPM], folder);
-    assert.equal(await hash(`${folder}/usr/bin/qj`), await hash(`${PROJECT}dist/qj`));
-    assert.match(await ran(`${folder}/usr/bin/qj`, ["--version"]), /^qj /);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-});
+packageTest(
+  ["rpmbuild", "rpm2cpio", "cpio"],
+  "the .rpm has its files and what it depends on",
+  async () => {
+    await ran(deno, ["task", "--quiet", "package", "rpm"]);
+    const listed = await ran("rpm", ["-qlvp", RPM]);
+    for (const file of files("site-functions")) {
+      assert.match(listed, new RegExp(`root +root .* ${file.replaceAll(".", "\\.")}$`, "m"));
+    }
+    const needs = await ran("rpm", ["-qpR", RPM]);
+    for (const name of ["fuse3", "fuse3-libs", "util-linux"]) {
+      assert.ok(
+        needs.includes(`${name}\n`),
+      );
+    }
+    const folder = await Deno.makeTempDir({ prefix: "qj-test-" });
+    try {
+      await ran("sh", ["-c", 'rpm2cpio "$1" | cpio -id --quiet', "sh", RPM], folder);
+      assert.equal(await hash(`${folder}/usr/bin/qj`), await hash(`${PROJECT}dist/qj`));
+      assert.match(await ran(`${folder}/usr/bin/qj`, ["--version"]), /^qj /);
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
+);
 
 packageTest(["makepkg", "bsdtar"], "the package of Arch has its files", async () => {
   await ran(deno, ["task", "--quiet", "package", "arch"]);

@@ -139,7 +139,8 @@ export class World {
   }
 
   #jobs(state: ListedState): Job[] {
-    return this.store.listing.page(state, 0, 1_000_000);
+    return this.store.listing.names(state, 0, 1_000_000)
+      .map(({ id }) => this.store.jobs.require(id));
   }
 
   /** What must hold at any time. */
