@@ -84,6 +84,11 @@ export class Page {
     return this.#take(heading, "text", null);
   }
 
+  /** The blocks of any other language under a heading. */
+  blocks(heading: string, language: string): string {
+    return this.#take(heading, language, null);
+  }
+
   #take(heading: string, language: string, on: string | null): string {
     const found = this.#blocks.filter((block) =>
       block.heading === heading && block.language === language && block.title === null &&
