@@ -143,5 +143,7 @@ function environment(folder: string): Record<string, string> {
     HOME: folder,
     PATH: `${folder}/bin:${Deno.env.get("PATH")}`,
     TZ: "UTC",
+    // Not that of the machine: the state file is found by HOME.
+    XDG_DATA_HOME: "",
   };
 }

@@ -1,7 +1,7 @@
 /**
  * The fenced code blocks of a page in docs/, by what their first line says: ```LANGUAGE [title=PATH] [on=MACHINE].
  *
- * A block with a title is a file, with its path from the home directory. Other `sh` blocks are commands, `text` blocks what
+ * A block with a title is a file, with its path from the home directory, which readers find in the line before. Other `sh` blocks are commands, `text` blocks what
  * the commands before them print. A test takes blocks by title, or by the heading they stand under; what it has not taken at
  * its end has not been executed, and `assertAllTaken()` says so. Nothing in a block is ever replaced.
  */
@@ -25,18 +25,25 @@ function attribute(info: string, name: string): string | null {
 function blocksOf(page: string): Block[] {
   const blocks: Block[] = [];
   let heading = "";
+  let before = "";
   let open: { readonly info: string; readonly lines: string[] } | null = null;
   for (const line of page.split("\n")) {
     if (open === null) {
       heading = /^#+ (.*)$/.exec(line)?.[1] ?? heading;
       const info = /^```(.*)$/.exec(line)?.[1];
       if (info !== undefined) open = { info, lines: [] };
+      else if (line !== "") before = line;
     } else if (line === "```") {
       const { info, lines } = open;
+      const title = attribute(info, "title");
+      assert(
+        title === null || before.includes(`${title}\``),
+        `the line before does not name ${title}`,
+      );
       blocks.push({
         heading,
         language: info.split(" ")[0]!,
-        title: attribute(info, "title"),
+        title,
         on: attribute(info, "on"),
         text: lines.map((text) => `${text}\n`).join(""),
       });
