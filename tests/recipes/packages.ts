@@ -25,7 +25,12 @@ export async function programOfPackage(
     return null;
   }
   await Deno.mkdir(`${folder}/${from}`, { recursive: true });
-  await output("apt-get", ["-qq", "download", from], `${folder}/${from}`);
+  const download = () => output("apt-get", ["-qq", "download", from], `${folder}/${from}`);
+  // The lists of packages may be missing or old.
+  await download().catch(async () => {
+    await output("apt-get", ["-qq", "update"]);
+    await download();
+  });
   const unpack = `dpkg-deb --fsys-tarfile ${from}_*.deb | tar -x ./usr/bin/${name}`;
   await output("sh", ["-c", unpack], `${folder}/${from}`);
   return `${folder}/${from}/usr/bin/${name}`;

@@ -1,9 +1,12 @@
 /**
  * The fenced code blocks of a page in docs/, by what their first line says: ```LANGUAGE [title=PATH] [on=MACHINE].
  *
- * A block with a title is a file, with its path from the home directory, which readers find in the line before. Other `sh` blocks are commands, `text` blocks what
- * the commands before them print. A test takes blocks by title, or by the heading they stand under; what it has not taken at
- * its end has not been executed, and `assertAllTaken()` says so. Nothing in a block is ever replaced.
+ * A block with a title is a file, with its path from the home directory, which the line before names for readers. Other
+ * `sh` blocks are commands, `text` blocks what the commands before them print. A test takes blocks by title, or by the
+ * heading they stand under; what it has not taken at its end has not been executed, and `assertAllTaken()` says so.
+ *
+ * Blocks are executed as they stand, in a home directory of their own (home.ts). Two tests replace something, and say what:
+ * the waits before retries of backups.md, and the directory of node_exporter in prometheus.md.
  */
 import assert from "node:assert/strict";
 
