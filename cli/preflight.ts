@@ -27,10 +27,11 @@ type Wanted = Pick<Options, "allowOther" | "runAs">;
 /** What the kernel and the system must have for a mount with these options. */
 export async function systemNeeds({ allowOther, runAs }: Wanted): Promise<Need[]> {
   const isRoot = Deno.uid() === 0;
-  const needs = [await fuseDevice()];
+  const needs: Need[] = [];
   if (runAs !== undefined) needs.push(await becomingOthers(isRoot));
   if (!isRoot) needs.push(await fusermount());
   if (allowOther && !isRoot) needs.push(await fuseConf());
+  needs.push(await fuseDevice());
   return needs;
 }
 
