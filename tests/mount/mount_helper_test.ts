@@ -13,9 +13,11 @@ if (!isRoot) {
 
 const PREPARE = `
   set -u
-  cd "$1"; mkdir -m 700 state mnt
-  mount -t tmpfs tmpfs /usr/local/bin
-  mv qj /usr/local/bin/
+  cd "$1"; mkdir -m 700 state mnt usual
+  # What is there stays reachable: deno may be.
+  mount --bind /usr/local/bin usual; mount -t tmpfs tmpfs /usr/local/bin
+  for file in usual/*; do ln -s "$PWD/$file" /usr/local/bin/; done
+  mv -f qj /usr/local/bin/
   trap 'umount -l "$PWD/mnt" 2> /dev/null' EXIT
   pid() { cat state/state.db.lock; }
   # The daemon ends a moment after its mount.
