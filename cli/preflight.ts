@@ -124,28 +124,51 @@ async function exists(path: string): Promise<boolean> {
  * crashed daemon has left is taken away.
  */
 export async function checkMountpoint(given: string, libc: LibcSymbols): Promise<string> {
-  const quoted = JSON.stringify(given);
   const path = await resolveMountpoint(given, libc);
-  if (!(await Deno.stat(path)).isDirectory) {
-    throw new Failure(`mountpoint ${quoted} is not a directory`);
-  }
+  const { problem } = await mountpointNeed(given, path);
+  if (problem !== null) throw new Failure(problem);
+  return path;
+}
+
+/** Whether a path can be mounted on. The mount that is there already is recognised by the kernel's list alone. */
+export async function mountpointNeed(given: string, path: string): Promise<Need> {
+  const quoted = JSON.stringify(given);
+  const name = `mountpoint ${quoted}`;
+  const is = (found: string, remedy: string) => ({
+    name,
+    found,
+    problem: `${name} is ${found}${remedy}`,
+  });
   const mount = mountAt(path);
   if (mount !== undefined) {
     const by = mount.type === MOUNT_TYPE ? "qj is mounted there already" : `a ${mount.type} mount`;
-    throw new Failure(`mountpoint ${quoted} is in use: ${by}. To end it: umount ${quoted}`);
+    return is(`in use: ${by}`, `. To end it: umount ${quoted}`);
   }
   if (mountAbove(path)?.type === MOUNT_TYPE) {
-    throw new Failure(`mountpoint ${quoted} is inside another qj mount: use a directory elsewhere`);
+    return is("inside another qj mount", ": use a directory elsewhere");
   }
   try {
+    if (!(await Deno.stat(path)).isDirectory) {
+      return is("not a directory", ": use an empty directory");
+    }
     for await (const _entry of Deno.readDir(path)) {
-      throw new Failure(`mountpoint ${quoted} is not empty: use an empty directory`);
+      return is("not empty", ": use an empty directory");
     }
   } catch (error) {
-    if (error instanceof Failure) throw error;
-    throw new Failure(`cannot use mountpoint ${quoted}: ${reasonOf(error)}`);
+    return { name, ...cannotUse(given, error) };
   }
-  return path;
+  return { name, found: "an empty directory", problem: null };
+}
+
+/** What an error says of a mountpoint. */
+export function cannotUse(given: string, error: unknown): { found: string; problem: string } {
+  const name = `mountpoint ${JSON.stringify(given)}`;
+  if (error instanceof Deno.errors.NotFound) {
+    const found = "does not exist";
+    return { found, problem: `${name} ${found}: make it with mkdir` };
+  }
+  const found = reasonOf(error);
+  return { found, problem: `cannot use ${name}: ${found}` };
 }
 
 async function resolveMountpoint(given: string, libc: LibcSymbols): Promise<string> {
@@ -155,12 +178,7 @@ async function resolveMountpoint(given: string, libc: LibcSymbols): Promise<stri
     if (mountAt(path)?.type === MOUNT_TYPE) await askDaemon(path);
     return path;
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) {
-      throw new Failure(`mountpoint ${JSON.stringify(given)} does not exist: make it with mkdir`);
-    }
-    if (!isNotConnected(error)) {
-      throw new Failure(`cannot use mountpoint ${JSON.stringify(given)}: ${reasonOf(error)}`);
-    }
+    if (!isNotConnected(error)) throw new Failure(cannotUse(given, error).problem);
   }
   const path = await resolveParent(given);
   await detachStale(path, libc);

@@ -11,10 +11,15 @@ import {
 import { startingNeeds } from "../scheduler/starting_needs.ts";
 import { Failure, reasonOf } from "./failure.ts";
 import { isInside } from "./paths.ts";
+import type { Need } from "./preflight.ts";
 
-export interface Surroundings {
-  readonly mountpoint: string;
-  readonly stateFile: string;
+/** What jobs should not reach. */
+export interface Protected {
+  readonly mountpoint?: string | undefined;
+  readonly stateFile?: string | undefined;
+}
+
+export interface Surroundings extends Protected {
   /** Where scripts that run from a file are put. */
   readonly runFolder: string;
 }
@@ -26,6 +31,7 @@ const KINDS = [
   { key: "writeFolders", option: "-rw", isFolder: true, other: "-rwf" },
   { key: "writeFiles", option: "-rwf", isFolder: false, other: "-rw" },
 ] as const;
+type Kind = (typeof KINDS)[number];
 
 /**
  * Starts the sandbox, or returns undefined when no option asks for one. Before the mount, into which a path may lead. Throws
@@ -40,11 +46,7 @@ export async function startSandbox(
   if (!wantsSandbox(options)) return undefined;
   const abi = landlockAbi(libc);
   if (typeof abi === "string") {
-    throw new Failure(
-      `jobs cannot run in a sandbox (-ro, -rw and the like): this kernel's Landlock is ${abi}. ` +
-        `What it has: cat /sys/kernel/security/lsm. Landlock needs Linux 5.13 and is turned on by ` +
-        `the kernel parameter lsm=landlock,...`,
-    );
+    throw new Failure(noLandlock(abi));
   }
   const resolved = await resolve(options, around, warn);
   const open = leftOpen(abi);
@@ -60,26 +62,25 @@ export async function startSandbox(
   }
 }
 
+/** What to say where the kernel has no Landlock. */
+export function noLandlock(found: string): string {
+  return `jobs cannot run in a sandbox (-ro, -rw and the like): this kernel's Landlock is ${found}. ` +
+    `What it has: cat /sys/kernel/security/lsm. Landlock needs Linux 5.13 and is turned on by ` +
+    `the kernel parameter lsm=landlock,...`;
+}
+
 /** Real paths, since the daemon changes its directory. */
 async function resolve(
   options: SandboxOptions,
-  around: Surroundings,
+  around: Protected,
   warn: (text: string) => void,
 ): Promise<SandboxOptions> {
-  const paths: Partial<Record<(typeof KINDS)[number]["key"], string[]>> = {};
-  for (const { key, option, isFolder, other } of KINDS) {
-    paths[key] = await Promise.all(options[key].map(async (given) => {
-      const named = `${option} ${JSON.stringify(given)}`;
-      const { path, isDirectory } = await look(given, named);
-      if (isDirectory !== isFolder) {
-        const [is, its] = isDirectory ? ["is a directory", "it"] : ["is not a directory", "a file"];
-        throw new Failure(`${named} ${is}: for ${its} there is ${other}`);
-      }
-      if (isInside(path, around.mountpoint)) {
-        throw new Failure(`${named} is inside the mountpoint, where nothing can be allowed`);
-      }
-      for (const [what, where] of protectedPaths(around)) {
-        if (isInside(where, path)) warn(`${named} lets jobs reach ${what}, and so all of qj`);
+  const paths: Partial<Record<Kind["key"], string[]>> = {};
+  for (const kind of KINDS) {
+    paths[kind.key] = await Promise.all(options[kind.key].map(async (given) => {
+      const { path, opens } = await resolvePath(kind, given, around);
+      for (const what of opens) {
+        warn(`${named(kind, given)} lets jobs reach ${what}, and so all of qj`);
       }
       return path;
     }));
@@ -87,8 +88,44 @@ async function resolve(
   return { ...options, ...paths };
 }
 
-const protectedPaths = ({ mountpoint, stateFile }: Surroundings) =>
-  [["the mount", mountpoint], ["the state file", stateFile]] as const;
+/** Whether each path that the options name can be allowed to jobs. */
+export async function sandboxNeeds(options: SandboxOptions, around: Protected): Promise<Need[]> {
+  const each = KINDS.flatMap((kind) => options[kind.key].map((given) => ({ kind, given })));
+  return await Promise.all(each.map(async ({ kind, given }) => {
+    const name = named(kind, given);
+    try {
+      const { opens } = await resolvePath(kind, given, around);
+      const found = ["there", ...opens.map((what) => `lets jobs reach ${what}`)].join(", ");
+      return { name, found, problem: null };
+    } catch (error) {
+      return { name, found: "cannot be allowed", problem: reasonOf(error) };
+    }
+  }));
+}
+
+const named = ({ option }: Kind, given: string) => `${option} ${JSON.stringify(given)}`;
+
+/** Its real path, and what of qj is open to jobs with that. Throws {@linkcode Failure}. */
+async function resolvePath(
+  kind: Kind,
+  given: string,
+  around: Protected,
+): Promise<{ readonly path: string; readonly opens: readonly string[] }> {
+  const name = named(kind, given);
+  const { path, isDirectory } = await look(given, name);
+  if (isDirectory !== kind.isFolder) {
+    const [is, its] = isDirectory ? ["is a directory", "it"] : ["is not a directory", "a file"];
+    throw new Failure(`${name} ${is}: for ${its} there is ${kind.other}`);
+  }
+  const { mountpoint, stateFile } = around;
+  if (mountpoint !== undefined && isInside(path, mountpoint)) {
+    throw new Failure(`${name} is inside the mountpoint, where nothing can be allowed`);
+  }
+  const opens = Object.entries({ "the mount": mountpoint, "the state file": stateFile })
+    .filter(([, where]) => where !== undefined && isInside(where, path))
+    .map(([what]) => what);
+  return { path, opens };
+}
 
 async function look(given: string, named: string) {
   try {

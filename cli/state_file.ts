@@ -103,9 +103,13 @@ async function realPathOfMissing(path: string): Promise<string> {
 /** What SQLite says, with a word on what it means for the user. */
 function explain(error: unknown): string {
   const reason = reasonOf(error);
-  if (/not a database|malformed|is damaged/.test(reason)) {
-    return `${reason}. It was left as it is: restore a backup, or get what can be read by ` +
-      `sqlite3's .recover (see EXAMPLES in qj(1)), or move it away to begin anew`;
-  }
-  return reason;
+  const remedy = remedyFor(reason);
+  return remedy === null ? reason : `${reason}. ${remedy}`;
+}
+
+/** What to do about a file of which SQLite or the store says this, or null. */
+export function remedyFor(reason: string): string | null {
+  if (!/not a database|malformed|is damaged/.test(reason)) return null;
+  return `It was left as it is: restore a backup, or get what can be read by sqlite3's .recover ` +
+    `(see EXAMPLES in qj(1)), or move it away to begin anew`;
 }

@@ -9,6 +9,7 @@
 import { renameSync, rmSync } from "node:fs";
 import { DatabaseSync, type SQLOutputValue, type StatementSync } from "node:sqlite";
 import { fromSqlite, StoreError } from "./errors.ts";
+import { numberOf, problemOf } from "./format.ts";
 import { Health } from "./health.ts";
 import { Presence } from "./presence.ts";
 import { Room } from "./room.ts";
@@ -127,7 +128,8 @@ export class Database {
     try {
       this.#db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
       this.#room = new Room(path, this.#db);
-      this.#check();
+      const problem = problemOf(this.#db, QUICK_CHECK_BYTES);
+      if (problem !== null) throw new StoreError("io", problem);
       // Before the first table: lets retention give space back without a whole VACUUM.
       this.#db.exec("PRAGMA auto_vacuum = INCREMENTAL");
       const mode = this.#db.prepare("PRAGMA journal_mode = WAL").get() as { journal_mode: string };
@@ -153,37 +155,8 @@ export class Database {
     }
   }
 
-  /** Refuses another program's database, and a damaged one as far as a quick look can tell. */
-  #check(): void {
-    if (this.#pragma("user_version") === 0) {
-      const { n } = this.#db.prepare("SELECT count(*) AS n FROM sqlite_master").get() as {
-        n: number;
-      };
-      if (n > 0) throw new StoreError("io", "it is the database of another program");
-      return;
-    }
-    if (this.#pragma("page_count") * this.#pragma("page_size") > QUICK_CHECK_BYTES) return;
-    const rows = this.#db.prepare("PRAGMA quick_check(1)").all() as { quick_check: string }[];
-    const problem = rows[0]?.quick_check ?? "ok";
-    if (problem !== "ok") {
-      throw new StoreError("io", `it is damaged (${problem.replace(/\s+/g, " ")})`);
-    }
-  }
-
-  /** A pragma whose value is one number. */
-  #pragma(name: string): number {
-    return Object.values(this.#db.prepare(`PRAGMA ${name}`).get() as Record<string, number>)[0]!;
-  }
-
   #migrate(): void {
-    const version = this.#pragma("user_version");
-    if (version > MIGRATIONS.length) {
-      throw new StoreError(
-        "io",
-        `it was made by a newer qj (format ${version}, this program knows ${MIGRATIONS.length}): ` +
-          `install that version again`,
-      );
-    }
+    const version = numberOf(this.#db, "user_version");
     if (version > 0 && version < MIGRATIONS.length) {
       this.#keepCopy(`${this.path}.before-v${MIGRATIONS.length}`);
     }
@@ -256,12 +229,12 @@ export class Database {
 
   /** The size of the database, in bytes, without what is still in its log (WAL). */
   get bytes(): number {
-    return this.#pragma("page_count") * this.#pragma("page_size");
+    return numberOf(this.#db, "page_count") * numberOf(this.#db, "page_size");
   }
 
   /** Pages of the database that are not in use. */
   get unusedPages(): number {
-    return this.#pragma("freelist_count");
+    return numberOf(this.#db, "freelist_count");
   }
 
   /** Gives at most so many of them back to the file system. False: there were none. */

@@ -1,21 +1,19 @@
-/** A look at a state file that changes nothing, not even what SQLite puts beside one. */
+/** A look at a state file, without changing it. */
 import { DatabaseSync } from "node:sqlite";
+import { numberOf, problemOf } from "./format.ts";
 import { LISTED_STATES, type ListedState } from "./job.ts";
-import { MIGRATIONS } from "./schema.ts";
 
 export interface Inspection {
-  /** The version of its tables; 0: there are none yet. */
-  readonly format: number;
-  readonly isNewer: boolean;
-  /** Jobs by state. */
+  /** Why a mount would refuse it, or null. */
+  readonly problem: string | null;
+  /** Jobs by state; of a file with a problem all are 0. */
   readonly counts: Readonly<Record<ListedState, number>>;
-  /** What SQLite's quick_check says first: "ok" for a sound file. */
-  readonly check: string;
 }
 
 /**
- * `isInUse`: a daemon has it open. What is in the log (WAL) is seen where there is one. Throws what SQLite says of a file
- * that is no database.
+ * Jobs that a crash has left in SQLite's log (WAL) count too; the log stays, as does the file, though SQLite may make its
+ * index (-shm) of the log anew. Without a log nothing is touched at all. `isInUse`: a daemon has it open. Throws what
+ * SQLite says of a file that is no database.
  */
 export function inspect(path: string, isInUse: boolean): Inspection {
   const hasLog = exists(`${path}-wal`);
@@ -23,18 +21,15 @@ export function inspect(path: string, isInUse: boolean): Inspection {
   // Without a log nothing has to be recovered, and without locks nothing is written.
   if (!hasLog && !isInUse) url.searchParams.set("immutable", "1");
   using db = new DatabaseSync(url, { readOnly: true });
-  const one = (sql: string) => Object.values(db.prepare(sql).get() as Record<string, unknown>)[0];
-  const format = Number(one("PRAGMA user_version"));
+  const problem = problemOf(db, Infinity);
   const counts = Object.fromEntries(LISTED_STATES.map((state) => [state, 0]));
-  const isNewer = format > MIGRATIONS.length;
-  const check = String(one("PRAGMA quick_check(1)"));
-  if (format > 0 && !isNewer && check === "ok") {
+  if (problem === null && numberOf(db, "user_version") > 0) {
     const rows = db.prepare("SELECT state, count(*) AS n FROM job GROUP BY state").all();
     for (const { state, n } of rows as unknown as { state: string; n: number }[]) {
       if (state in counts) counts[state] = n;
     }
   }
-  return { format, isNewer, counts: counts as Record<ListedState, number>, check };
+  return { problem, counts: counts as Record<ListedState, number> };
 }
 
 function exists(path: string): boolean {

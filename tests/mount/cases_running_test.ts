@@ -54,8 +54,10 @@ ownersTest(
     const processes = async () =>
       (await qj.sh("ps -u games -o stat= | grep -vc ^Z", "/")).stdout.trim();
     await until("many processes", async () => Number(await processes()) > 20);
-    assert(Number(await processes()) <= 160);
-    assert.match(await qj.in("failed", "bomb"), /timed out after 1 s\n$/);
+    // A look at processes that come and go may count more than there are at a time: the shell says that it is held.
+    const log = await qj.in("failed", "bomb");
+    assert.match(log, /Cannot fork|Resource temporarily unavailable/);
+    assert.match(log, /timed out after 1 s\n$/);
     await until("the end of all", async () => await processes() === "0");
     await as(GAMES, "echo echo after > pending/next");
     assert.match(await qj.in("complete", "next"), /\nafter\n$/);
