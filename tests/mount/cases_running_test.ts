@@ -47,7 +47,7 @@ ownersTest(
     await qj.configure({ kill_grace_sec: 0.2 });
     // Each process makes two more, for as long as it may.
     const bomb =
-      "#QJ timeout=1\nulimit -u 150\nbomb() { while :; do bomb & sleep 0.05; done; }\nbomb";
+      "#QJ timeout=1\nprlimit --nproc=150 --pid $$\nbomb() { while :; do bomb & sleep 0.05; done; }\nbomb & exec sleep 1000";
     await as(GAMES, `cat > pending/bomb <<'END'\n${bomb}\nEND`);
     await as(GAMES, "echo echo beside > pending/beside");
     await qj.in("active", "bomb");

@@ -60,10 +60,8 @@ export function ownersTest(
       await using root = new Client(program, 0, 0);
       const as = (uid: number, script: string) =>
         qj.sh(
-          `exec setpriv --reuid ${uid} --regid ${uid} --clear-groups bash -c "$SCRIPT"`.replace(
-            '"$SCRIPT"',
-            `'${script.replaceAll("'", `'\\''`)}'`,
-          ),
+          `exec setpriv --reuid ${uid} --regid ${uid} --clear-groups ` +
+            `bash -c '${script.replaceAll("'", "'\\''")}'`,
         );
       await body({ qj, a, b, root, as });
     },
