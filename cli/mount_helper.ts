@@ -3,6 +3,7 @@
  * waits until that one is ready, and ends; or passes on why it is not. What the daemon says before it is ready comes
  * through a pipe, so that nothing of the caller's stays open; what it says later goes to the system's log.
  */
+import { openLibc, withholdDescriptors } from "../ffi/libfuse.ts";
 import { hasSetsid } from "../scheduler/spawner.ts";
 import { sendLogTo } from "./log.ts";
 
@@ -26,6 +27,7 @@ function ownCommand(args: readonly string[]): string[] {
 
 /** Starts the daemon with the same arguments. Returns the exit status: 0 when it is ready. */
 export async function mountInBackground(args: readonly string[]): Promise<number> {
+  withholdDescriptors(openLibc());
   const own = ownCommand(["--tell-ready", "-f", ...args]);
   const [program, ...rest] = hasSetsid() ? ["/usr/bin/setsid", ...own] : own;
   const child = new Deno.Command(program!, {

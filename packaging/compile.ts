@@ -3,7 +3,7 @@
  * for another processor than this one's. `--bundle` makes dist/bundle/main.js instead, to be run by an installed Deno.
  *
  * The sources and what they import become one module first (`deno bundle`): a hundred modules that are loaded one by one
- * take four times as long to start, and a sixth more memory. `deno compile` takes its runtime, denort, from Deno's download
+ * take twice as long to start, and a sixth more memory. `deno compile` takes its runtime, denort, from Deno's download
  * server, or from the file that DENORT_BIN names where that cannot be reached; for another processor, DENORT_BIN_AARCH64
  * or DENORT_BIN_X86_64. Permissions are baked in, one by one: reading /proc needs all of them in Deno. No code cache: it
  * would be a file in /tmp that anybody could have put there.
@@ -17,6 +17,9 @@ const PERMISSIONS = ["ffi", "read", "write", "env", "run", "sys", "net", "import
 const ARCHITECTURES = ["x86_64", "aarch64"];
 /** The thread of the sandbox is loaded by its address, so it stays a module of its own. */
 const WORKER = "scheduler/sandbox_worker.ts";
+/** The name by which main.js looks for it. */
+const WORKER_NAME = WORKER.replace(/.*\//, "");
+const BUNDLE = `${PROJECT}dist/bundle`;
 
 /** New objects live for one request: with more room for them the daemon is no faster, and twice as large. */
 const V8_FLAGS = "--max-semi-space-size=2";
@@ -74,16 +77,8 @@ async function bundle(source: string, target: string): Promise<void> {
   await Deno.utime(target, EPOCH_SEC, EPOCH_SEC); // deno compile keeps the time
 }
 
-const { target, bundle: onlyBundle = false } = parse();
-const { arch, denort } = await chosenTarget(target);
-const output = `${PROJECT}dist/${arch === Deno.build.arch ? "qj" : `qj-${arch}`}`;
-const work = `${PROJECT}dist/bundle`;
-await Deno.mkdir(`${work}`, { recursive: true });
-try {
-  await bundle("main.ts", `${work}/main.js`);
-  // The name by which main.js looks for it.
-  await bundle(WORKER, `${work}/${WORKER.replace(/.*\//, "")}`);
-  if (onlyBundle) Deno.exit(0);
+async function compile(arch: string, denort: string | undefined): Promise<void> {
+  const output = `${PROJECT}dist/${arch === Deno.build.arch ? "qj" : `qj-${arch}`}`;
   const made = await deno([
     "compile",
     "--quiet",
@@ -96,10 +91,10 @@ try {
     "--target",
     `${arch}-unknown-linux-gnu`,
     "--include",
-    `${work}/sandbox_worker.ts`,
+    `${BUNDLE}/${WORKER_NAME}`,
     "--output",
     output,
-    `${work}/main.js`,
+    `${BUNDLE}/main.js`,
   ], denort === undefined ? {} : { DENORT_BIN: denort });
   if (!made) {
     fail(
@@ -109,6 +104,14 @@ try {
         (arch === Deno.build.arch ? "DENORT_BIN" : `DENORT_BIN_${arch.toUpperCase()}`),
     );
   }
-} finally {
-  await Deno.remove(work, { recursive: true });
+}
+
+const { target, bundle: isOnlyBundle = false } = parse();
+const { arch, denort } = await chosenTarget(target);
+await Deno.mkdir(BUNDLE, { recursive: true });
+await bundle("main.ts", `${BUNDLE}/main.js`);
+await bundle(WORKER, `${BUNDLE}/${WORKER_NAME}`);
+if (!isOnlyBundle) {
+  await compile(arch, denort);
+  await Deno.remove(BUNDLE, { recursive: true });
 }

@@ -95,8 +95,12 @@ files | while IFS='|' read -r to from mode; do
   if [ -z "$to" ]; then continue; fi
   case $from in
   bash | zsh | fish)
-    # Of a program for another machine they were made before.
-    if [ -f "$dist/completions/$from" ]; then cp "$dist/completions/$from" "$work/file"; else "$program" --completion "$from" >"$work/file"; fi
+    # A program for another machine cannot be asked; its completions were made before.
+    "$program" --completion "$from" >"$work/file" 2>"$work/errors" ||
+      cp "$dist/completions/$from" "$work/file" 2>/dev/null || {
+      cat "$work/errors" >&2
+      die "$program does not run, so that there is no completion for $from"
+    }
     ;;
   */dist/qj.[15]) gzip -9 -n -c "$from" >"$work/file" ;;
   *.service) sed "s|/usr/bin/qj|$prefix/bin/qj|g" "$from" >"$work/file" ;;

@@ -165,6 +165,57 @@ Deno.test({
   },
 });
 
+/** In a mount namespace in which nothing can be written but $2, with an environment that has nothing at all. */
+const READ_ONLY = `
+  set -eu
+  mount -t tmpfs -o mode=700 tmpfs "$2"; cd "$2"
+  mkdir mnt state
+  # The deeper ones first: a path on a mount that is below another one is out of reach.
+  sed -E 's/^([^ ]+ ){4}([^ ]+) .*/\\2/' /proc/self/mountinfo | sort -r | while read -r path; do
+    [ "$path" = "$2" ] || mount -o remount,bind,ro "$path" 2> /dev/null || :
+  done
+  for path in / /tmp /var/tmp /run /dev/shm; do
+    if touch "$path/qj-probe" 2> /dev/null; then echo "$path can be written"; rm "$path/qj-probe"; fi
+  done
+  env -i "$1" --state-file "$2/state/q.db" $3 mnt 2> log & pid=$!
+  trap 'kill $pid 2> /dev/null; wait $pid || :; umount -l mnt 2> /dev/null || :' EXIT
+  until grep -q "$2/mnt fuse.qj" /proc/mounts; do kill -0 $pid; sleep 0.05; done
+  printf 'echo a' > mnt/pending/a
+  # From a file, since it names its interpreter.
+  printf '#!/bin/sh\\necho b' > mnt/pending/b
+  for job in a b; do
+    until [ -e mnt/complete/$job ]; do sleep 0.05; done
+    tail -n 1 mnt/complete/$job
+  done
+  umount mnt; wait $pid && echo "ended: $?"`;
+
+for (const sandbox of ["", "-ro /usr"]) {
+  Deno.test({
+    name: `compiled: no HOME, a read-only root, no writable /tmp${
+      sandbox === "" ? "" : ", and a sandbox"
+    }`,
+    ignore: skip || Deno.uid() !== 0 ||
+      (sandbox !== "" && typeof landlockAbi(openLibc()) === "string"),
+    async fn() {
+      assert.equal(failure, null);
+      const folder = await Deno.makeTempDir({ prefix: "qj-test-" });
+      try {
+        const { stdout, stderr } = await new Deno.Command("timeout", {
+          args: [
+            ...["-s", "KILL", "60", "unshare", "--mount", "--propagation", "private"],
+            ...["sh", "-c", READ_ONLY, "sh", `${PROJECT}dist/qj`, folder, sandbox],
+          ],
+          stdin: "null",
+        }).output();
+        const [out, error] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
+        assert.equal(out, "a\nb\nended: 0\n", error);
+      } finally {
+        await Deno.remove(folder, { recursive: true });
+      }
+    },
+  });
+}
+
 /** Runs the program as nobody in a mount namespace of its own, after a shell script has prepared that. */
 async function asNobody(prepare: string, args: readonly string[]) {
   assert.equal(failure, null);

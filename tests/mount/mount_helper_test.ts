@@ -65,13 +65,15 @@ function helperTest(name: string, script: string, expected: string | RegExp): vo
 
 helperTest(
   "mount returns when the mount is ready, and keeps nothing of the caller's open",
-  `mount -t fuse.qj "$PWD/state/state.db" "$PWD/mnt" -o nofail,_netdev,x-systemd.automount | cat
+  `exec 7> held
+   mount -t fuse.qj "$PWD/state/state.db" "$PWD/mnt" -o nofail,_netdev,x-systemd.automount | cat
    findmnt -n -o SOURCE,FSTYPE mnt | tr -s ' '
    echo 'echo hello' > mnt/pending/1; in_state complete 1
    daemon=$(pid); ps -o sid=,tty= $daemon | tr -d ' ' | sed "s/^$daemon/own session /"
    readlink /proc/$daemon/cwd /proc/$daemon/fd/0
+   ls -l /proc/$daemon/fd | grep -c held
    umount mnt; echo "umount: $?"; gone $daemon; ls mnt`,
-  "FOLDER/state/state.db fuse.qj\n>>> echo hello\nhello\nown session ?\n/\n/dev/null\numount: 0\n",
+  "FOLDER/state/state.db fuse.qj\n>>> echo hello\nhello\nown session ?\n/\n/dev/null\n0\numount: 0\n",
 );
 
 helperTest(

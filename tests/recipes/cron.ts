@@ -4,6 +4,7 @@
  * newline for each further %.
  */
 import type { ShellResult } from "../mount/qj.ts";
+import { runCommand } from "./command.ts";
 import type { Home } from "./home.ts";
 
 export interface CronLine {
@@ -55,21 +56,8 @@ export async function runCronLine(
     PATH: "/usr/bin:/bin",
     ...settings,
   };
-  const child = new Deno.Command(env.SHELL, {
-    args: ["-c", command],
-    cwd: home.folder,
-    clearEnv: true,
-    env,
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-  const writer = child.stdin.getWriter();
-  const output = child.output();
-  await writer.write(new TextEncoder().encode(stdin)).then(() => writer.close()).catch(() => {});
-  const { code, stdout, stderr } = await output;
-  const decoder = new TextDecoder();
-  return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
+  const options = { args: ["-c", command], cwd: home.folder, clearEnv: true, env };
+  return await runCommand(env.SHELL, options, stdin);
 }
 
 /** What the system's crontab says about a text: null if it would install it. */

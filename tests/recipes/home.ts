@@ -7,6 +7,7 @@
  */
 import assert from "node:assert/strict";
 import { Qj, qjCommand, type ShellResult } from "../mount/qj.ts";
+import { runCommand } from "./command.ts";
 import type { Page } from "./page.ts";
 
 /** Deno's cache, which is found by HOME otherwise. */
@@ -94,22 +95,8 @@ export class Home implements AsyncDisposable {
 
   /** Runs commands and returns how they ended. */
   async run(script: string, stdin: Uint8Array | string = ""): Promise<ShellResult> {
-    const child = new Deno.Command("timeout", {
-      args: ["-s", "KILL", "60", "bash", "-c", script],
-      cwd: this.folder,
-      env: this.env,
-      stdin: "piped",
-      stdout: "piped",
-      stderr: "piped",
-    }).spawn();
-    const writer = child.stdin.getWriter();
-    const output = child.output();
-    // A program that reads nothing closes the pipe.
-    await writer.write(typeof stdin === "string" ? new TextEncoder().encode(stdin) : stdin)
-      .then(() => writer.close()).catch(() => {});
-    const { code, stdout, stderr } = await output;
-    const decoder = new TextDecoder();
-    return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
+    const args = ["-s", "KILL", "60", "bash", "-c", script];
+    return await runCommand("timeout", { args, cwd: this.folder, env: this.env }, stdin);
   }
 
   /** Runs commands of a page, which have to succeed in silence on standard error; returns what they print. */
