@@ -1,5 +1,4 @@
 /** The daemon itself: memory, start, and what it does when there is nothing to do. */
-import { Qj } from "../tests/mount/qj.ts";
 import { makeFinishedJobs } from "../tests/mount/finished_jobs.ts";
 import { makePendingJobs } from "../tests/mount/pending_jobs.ts";
 import { Figures, inTurns, type Row } from "./measure.ts";
@@ -24,11 +23,7 @@ export async function memoryRows(setting: Setting): Promise<Row[]> {
     const folder = `${setting.folder}/pending`;
     await Deno.mkdir(`${folder}/state`, { recursive: true });
     makePendingJobs(`${folder}/state/state.db`, { count: pending, atMs: FAR_MS });
-    await using qj = await Qj.start({
-      folder,
-      logLevel: "info",
-      ...setting.program && { program: setting.program },
-    });
+    await using qj = await startQj(setting, {}, { folder });
     await qj.sh("ls -l pending | wc -l");
     add(`resident with ${pending} pending`, residentMb(qj.pid), 100);
   }
@@ -38,11 +33,10 @@ export async function memoryRows(setting: Setting): Promise<Row[]> {
       max_job_count: 20,
       retain_complete_sec: 0.1,
     });
-    const count = Math.min(ended, 5000);
-    await phase(setting, qj.path("pending"), "create", { count });
-    await Deno.readTextFile(qj.path("jobs", `j${String(count - 1).padStart(7, "0")}`, "wait"))
-      .catch(() => {});
-    add(`resident after ${count} jobs`, residentMb(qj.pid), 120);
+    await phase(setting, qj.path("pending"), "create", { count: ended });
+    const last = qj.path("jobs", `j${String(ended - 1).padStart(7, "0")}`, "wait");
+    await Deno.readTextFile(last).catch(() => {}); // it may have been removed by then
+    add(`resident after ${ended} jobs`, residentMb(qj.pid), 120);
   }
   return rows;
 }
@@ -52,11 +46,7 @@ export async function startRows(setting: Setting): Promise<Row[]> {
   const folder = `${setting.folder}/million`;
   await Deno.mkdir(`${folder}/state`, { recursive: true });
   makeFinishedJobs(`${folder}/state/state.db`, jobs);
-  await using full = await Qj.start({
-    folder,
-    logLevel: "info",
-    ...setting.program && { program: setting.program },
-  });
+  await using full = await startQj(setting, {}, { folder });
   await using empty = await startQj(setting, {});
   const figures = new Figures();
   const sides = {

@@ -1,7 +1,6 @@
 /** Files: what creating, looking at, reading, renaming and removing jobs costs, beside other FUSE file systems. */
 import { inSeries, SqliteAlone } from "./alone.ts";
 import { makeFinishedJobs } from "../tests/mount/finished_jobs.ts";
-import { Qj } from "../tests/mount/qj.ts";
 import { Figures, inTurns, type Row } from "./measure.ts";
 import { phase, run, type Setting, startPeers, startQj } from "./setting.ts";
 
@@ -76,12 +75,7 @@ export async function finishedRows(setting: Setting): Promise<Row[]> {
   const folder = `${setting.folder}/finished`;
   await Deno.mkdir(`${folder}/state`, { recursive: true });
   makeFinishedJobs(`${folder}/state/state.db`, 2 * count);
-  await using qj = await Qj.start({
-    folder,
-    logLevel: "info",
-    settings: PAUSED,
-    ...setting.program && { program: setting.program },
-  });
+  await using qj = await startQj(setting, PAUSED, { folder });
   await using stack = new AsyncDisposableStack();
   const peers = (await startPeers({ ...setting, folder })).map((peer) => stack.use(peer));
   for (const { directory } of peers) {
@@ -123,12 +117,7 @@ export async function listingRows(setting: Setting): Promise<Row[]> {
     const folder = `${setting.folder}/listing${count}`;
     await Deno.mkdir(`${folder}/state`, { recursive: true });
     makeFinishedJobs(`${folder}/state/state.db`, 2 * count);
-    await using qj = await Qj.start({
-      folder,
-      logLevel: "info",
-      settings: PAUSED,
-      ...setting.program && { program: setting.program },
-    });
+    await using qj = await startQj(setting, PAUSED, { folder });
     await using stack = new AsyncDisposableStack();
     const peers = (await startPeers({ ...setting, folder })).map((peer) => stack.use(peer));
     const bindfs = peers.find(({ name }) => name === "bindfs");

@@ -1,6 +1,6 @@
 /** Jobs: how fast they are run, beside programs that only run commands, and beside other queues. */
 import { DatabaseSync } from "node:sqlite";
-import { Qj, until } from "../tests/mount/qj.ts";
+import { until } from "../tests/mount/qj.ts";
 import { makePendingJobs } from "../tests/mount/pending_jobs.ts";
 import { SqliteAlone } from "./alone.ts";
 import { Figures, inTurns, type Row } from "./measure.ts";
@@ -77,7 +77,7 @@ export async function throughputRows(setting: Setting): Promise<Row[]> {
 
 /** Jobs of `true` from a loop of the shell, until all have ended: what a user of a queue sees. */
 export async function queueRows(setting: Setting): Promise<Row[]> {
-  const [count, rounds] = setting.isSmoke ? [20, 1] : [300, 3];
+  const [count, rounds] = setting.isSmoke ? [20, 1] : [1000, 3];
   await using qj = await startQj(setting, FREE);
   const env =
     `export TS_SOCKET=${setting.folder}/tsp NQDIR=${setting.folder}/nq TMPDIR=${setting.folder}; mkdir -p $NQDIR`;
@@ -158,11 +158,7 @@ export async function startRows(setting: Setting): Promise<Row[]> {
     db.exec("UPDATE job SET queue = 'video' WHERE phase = 'ready'");
   }
   await using empty = await startQj(setting, FREE);
-  await using full = await Qj.start({
-    folder,
-    logLevel: "info",
-    ...setting.program && { program: setting.program },
-  });
+  await using full = await startQj(setting, {}, { folder });
   await full.configure({ settle_ms: 0, queues: { video: { max_job_count: 0 } } });
   for (const [name, qj] of [["qj", empty], [`qj, ${backlog} pending`, full]] as const) {
     const out = `${setting.folder}/out-${name.replaceAll(/\W/g, "")}`;
@@ -196,7 +192,7 @@ export async function startRows(setting: Setting): Promise<Row[]> {
 
 /** What a job prints, into its log. */
 export async function outputRows(setting: Setting): Promise<Row[]> {
-  const [mb, rounds] = setting.isSmoke ? [4, 1] : [256, 3];
+  const [mb, rounds] = setting.isSmoke ? [4, 1] : [1024, 3];
   await using qj = await startQj(setting, { ...FREE, max_output_bytes: 2 ** 31, timeout_sec: 0 });
   using alone = new SqliteAlone(`${qj.folder}/alone.db`, "NORMAL");
   const figures = new Figures();

@@ -1,5 +1,5 @@
 /** What all rows need: the compiled program, programs in C, a folder on a disk, and mounts that are taken away again. */
-import { Qj, until } from "../tests/mount/qj.ts";
+import { Qj, type QjOptions, until } from "../tests/mount/qj.ts";
 
 const PROJECT = new URL("../", import.meta.url).pathname;
 const PASSTHROUGH = "/usr/share/doc/libfuse3-dev/examples/passthrough_ll.c";
@@ -62,15 +62,19 @@ export async function prepare(
   };
 }
 
+/** A group of rows may take so long, in ms. */
+const GROUP_MS = 20 * 60_000;
+
 export function startQj(
   setting: Setting,
   settings: Record<string, unknown>,
-  args: string[] = [],
+  options: Pick<QjOptions, "args" | "folder"> = {},
 ): Promise<Qj> {
   return Qj.start({
     settings,
     logLevel: "info",
-    args,
+    watchdogMs: GROUP_MS,
+    ...options,
     ...setting.program && { program: setting.program },
   });
 }

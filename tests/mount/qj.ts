@@ -29,6 +29,8 @@ export interface QjOptions {
   readonly logLevel?: "debug" | "info";
   /** A program and its arguments that start the daemon. */
   readonly under?: readonly string[];
+  /** When a mount counts as hung and is aborted, in ms after its start. */
+  readonly watchdogMs?: number;
 }
 
 /** The command that starts qj: a compiled program, else the sources. */
@@ -83,7 +85,8 @@ export class Qj implements AsyncDisposable {
     clearTimeout(this.#watchdog);
     await this.logged(/mounted on/);
     const minor = mountMinor(this.mountpoint);
-    this.#watchdog = setTimeout(() => abortConnection(minor), 2 * DEADLINE_MS);
+    const { watchdogMs = 2 * DEADLINE_MS } = this.#options;
+    this.#watchdog = setTimeout(() => abortConnection(minor), watchdogMs);
   }
 
   /** Starts it and kills it so many ms later. True: that was before it was mounted. */
