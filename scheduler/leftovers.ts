@@ -47,7 +47,7 @@ export class Leftovers {
   readonly #bootId: string;
   /** Children that were spawned here: the runtime reaps them. */
   readonly #own = new Set<number>();
-  /** What was read of adopted children: to whom they belong does not change. */
+  /** What was read of adopted children that have a token: to whom they belong does not change. */
   readonly #orphans = new Map<number, ProcessIdentity>();
 
   constructor(reaper: ChildReaper, bootId: string) {
@@ -112,7 +112,7 @@ export class Leftovers {
         answer = "soon";
         continue;
       }
-      this.#orphans.set(pid, identity);
+      if (identity.token !== null) this.#orphans.set(pid, identity);
       if (belongsTo(identity, attempt)) return "yes";
     }
     return answer;

@@ -88,8 +88,8 @@ export async function readIdentity(pid: number): Promise<ProcessIdentity | null>
   return {
     ...stat,
     token: environ === null ? null : findToken(environ),
-    // Read again, since the environment may have gone in between.
-    isEnding: environ?.length === 0 && await isEnding(pid),
+    // Read again, since the environment may have gone in between. Of recent kernels (6.18) it cannot even be opened: ESRCH.
+    isEnding: (environ === null || environ.length === 0) && await isEnding(pid),
   };
 }
 
