@@ -301,6 +301,10 @@ export class World {
     this.#held.clear();
     this.configure({ paused: false, max_job_count: 3, queues: {}, max_attempts: 1 });
     await this.clock.advance(60_000);
+    // What waits for a draft waits until that is handed in, or gone.
+    for (const job of this.#jobs("pending")) {
+      if (isDraft(job.name)) this.store.moves.remove(job);
+    }
     // However often the clock was set back, and an alarm looks at it once an hour.
     this.clock.setBy(CENTURY_MS);
     for (let i = 0; this.#waiting().length + this.live.length > 0; i++) {
