@@ -16,6 +16,7 @@ import {
 } from "../../store/job.ts";
 import { optionsOf } from "../../store/job_options.ts";
 import { checkSettings } from "../../store/settings.ts";
+import type { LeftAttempt } from "../../store/attempts.ts";
 import { Store } from "../../store/store.ts";
 import { StoreError } from "../../store/errors.ts";
 import { FakeClock } from "./fake_clock.ts";
@@ -102,7 +103,8 @@ export class World {
 
   #isFull(queue: string | null): boolean {
     const limit = queue === null ? undefined : this.store.settings.current.queues[queue];
-    const n = this.live.filter(({ claim }) => claim.job.queue === queue).length;
+    const taken = [...this.live.map(({ claim }) => claim.job), ...this.#lookedFor()];
+    const n = taken.filter((job) => job.queue === queue).length;
     return limit !== undefined && n >= limit.max_job_count;
   }
 
@@ -130,12 +132,15 @@ export class World {
     if (this.live.some(({ claim }) => claim.job.id === job.id || claim.job.name === job.name)) {
       return true;
     }
-    // The daemon is still looking for what the last one has left.
-    return this.#isRecovering && this.store.attempts.left()
-      .some(({ jobId, jobName, id }) =>
-        (jobId === job.id || jobName === job.name) &&
-        id !== this.#starting && !this.#runs.some(({ claim }) => claim.attempt === id)
-      );
+    return this.#lookedFor().some(({ jobId, jobName }) => jobId === job.id || jobName === job.name);
+  }
+
+  /** Attempts of before a crash: the daemon is still looking for what they have left. */
+  #lookedFor(): LeftAttempt[] {
+    if (!this.#isRecovering) return [];
+    return this.store.attempts.left().filter(({ id }) =>
+      id !== this.#starting && !this.#runs.some(({ claim }) => claim.attempt === id)
+    );
   }
 
   #jobs(state: ListedState): Job[] {
