@@ -8,6 +8,7 @@ import { mountAt } from "./cli/mounts.ts";
 import type { Options } from "./cli/option_values.ts";
 import { Exit, parseOptions } from "./cli/options.ts";
 import { checkMountpoint, checkSystem, detach } from "./cli/preflight.ts";
+import { openPages, tokenPath } from "./cli/pages.ts";
 import { openRunFolder } from "./cli/run_folder.ts";
 import { startSandbox } from "./cli/sandbox.ts";
 import { openState, statePath, unreadable } from "./cli/state_file.ts";
@@ -63,7 +64,9 @@ async function serve(options: Options & { readonly mountpoint: string }): Promis
   const runFolder = options.runAs === undefined
     ? ownRunFolder
     : await openRunFolder(store.db.path, (name) => Deno.env.get(name));
-  const around = { mountpoint, stateFile: store.db.path, runFolder };
+  const cwd = Deno.cwd();
+  const tokenFile = tokenPath(options, store.db.path, cwd);
+  const around = { mountpoint, stateFile: store.db.path, tokenFile, runFolder };
   const sandbox = await startSandbox(options, around, libc, (text) => log.warning(text));
   // A working directory inside the mountpoint would keep it busy.
   Deno.chdir("/");
@@ -90,6 +93,7 @@ async function serve(options: Options & { readonly mountpoint: string }): Promis
   } catch (error) {
     throw unreadable(state, error);
   }
+  const pages = await openPages(options, { store, slots: scheduler.slots, mountpoint, cwd });
   const env = (name: string) => Deno.env.get(name);
   const supervisor = new Supervisor({
     socket: NotifySocket.open(libc, env("NOTIFY_SOCKET") ?? ""),
@@ -134,6 +138,7 @@ async function serve(options: Options & { readonly mountpoint: string }): Promis
   });
 
   scheduler.start();
+  pages?.tell();
   log.info(`mounted on ${JSON.stringify(mountpoint)}, jobs in ${JSON.stringify(store.db.path)}`);
   if (options.runAs !== undefined) {
     log.info("other users may enter; each job runs as the owner of its file");
@@ -149,6 +154,7 @@ async function serve(options: Options & { readonly mountpoint: string }): Promis
     await stop(0);
     fileSystem.close();
   } finally {
+    await pages?.close();
     await session.close();
   }
   // libfuse leaves the mount of a connection that was aborted; it may also fail to unmount, and does not tell.

@@ -13,6 +13,7 @@ import { printable } from "../store/printable.ts";
 import { Failure, reasonOf } from "./failure.ts";
 import { mountAt } from "./mounts.ts";
 import type { Options } from "./option_values.ts";
+import { pagesNeeds, tokenPath } from "./pages.ts";
 import { cannotUse, mountpointNeed, type Need, resolveParent, systemNeeds } from "./preflight.ts";
 import { noLandlock, sandboxNeeds } from "./sandbox.ts";
 import { remedyFor, type StatePath, statePath } from "./state_file.ts";
@@ -22,7 +23,8 @@ import { unsafeToOpen } from "./state_safety.ts";
 export async function check(options: Options): Promise<number> {
   const state = stateOf(options);
   const stateFile = state instanceof Error ? undefined : state.path;
-  const around = { mountpoint: await resolved(options.mountpoint), stateFile };
+  const tokenFile = stateFile && tokenPath(options, stateFile, Deno.cwd());
+  const around = { mountpoint: await resolved(options.mountpoint), stateFile, tokenFile };
   const needs = [
     ...await systemNeeds(options),
     libfuse(),
@@ -33,6 +35,7 @@ export async function check(options: Options): Promise<number> {
     state instanceof Error
       ? { name: "state file", found: "no place for it", problem: reasonOf(state) }
       : await stateNeed(state),
+    ...await pagesNeeds(options, stateFile),
   ];
   for (const { name, found, problem } of needs) {
     say(`${problem === null ? "ok     " : "MISSING"} ${name}: ${found}`);

@@ -5,6 +5,7 @@ import type { SchedulerLog } from "../scheduler/scheduler.ts";
 import { errorText } from "../store/attempts.ts";
 import type { StoreError } from "../store/errors.ts";
 import { printable } from "../store/printable.ts";
+import type { PagesLog } from "../web/server.ts";
 import type { Options } from "./option_values.ts";
 
 /** Lines that wait for a reader of stderr who does not read. Beyond this they are dropped: nobody may stop the mount. */
@@ -109,6 +110,17 @@ export const fileSystemLog: FileSystemLog = {
     log.error(`${operation} failed: the state file cannot be used: ${text(error)}`, { operation }),
   forgotten: (operation) =>
     log.error(`${operation} was not answered, which is a bug in qj`, { operation }),
+};
+
+export const pagesLog: PagesLog = {
+  did: (what, job) => log.info(`by a page: ${quoted(what)}`, { ...job !== null && { job } }),
+  changed: (keys) => log.info(`settings were changed by a page: ${keys.join(", ")}`, { keys }),
+  interrupted: (error) =>
+    log.warning(`the pages cannot be reached for a moment, will try again: ${text(error)}`),
+  unexpected: (path, error) =>
+    log.error(
+      `the page ${quoted(path)} failed unexpectedly, which is a bug in qj: ${trace(error)}`,
+    ),
 };
 
 export const schedulerLog: SchedulerLog = {

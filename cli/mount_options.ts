@@ -1,4 +1,5 @@
 /** The options of mount(8): what stands after `-o`, on a command line or in a line of fstab. */
+import { isHostName, parseAddress } from "../web/address.ts";
 import { Failure } from "./failure.ts";
 import { LOG_FORMATS, LOG_LEVELS, type Options, USAGE } from "./option_values.ts";
 
@@ -16,6 +17,15 @@ const WITH_VALUE: Readonly<Record<string, (value: string) => Change>> = {
   state_file: (stateFile) => {
     if (stateFile === "") throw new RangeError("a path is missing");
     return { stateFile, stateFileKnob: "-o state_file" };
+  },
+  http: (address) => ({ http: parseAddress(address) }),
+  http_token_file: (httpTokenFile) => {
+    if (httpTokenFile === "") throw new RangeError("a path is missing");
+    return { httpTokenFile };
+  },
+  http_host: (host) => {
+    if (!isHostName(host)) throw new RangeError("it is a name as in qj.example.org");
+    return { httpHosts: [host] };
   },
   run_as: (who) => {
     if (who !== "owner") throw new RangeError("the only value is owner");
@@ -35,6 +45,8 @@ const WITH_VALUE: Readonly<Record<string, (value: string) => Change>> = {
 const FLAGS: Readonly<Record<string, Change>> = {
   allow_other: { allowOther: true },
   run_as_root: { runAsRoot: true },
+  http_readonly: { httpReadOnly: true },
+  http_insecure_bind: { httpInsecureBind: true },
 };
 
 function oneOf<const T extends readonly string[]>(values: T, value: string): T[number] {
@@ -64,7 +76,10 @@ export function parseMountOptions(text: string): Change {
       change = { ...change, ...flag };
     } else if (parse !== undefined) {
       try {
-        change = { ...change, ...parse(cut < 0 ? "" : option.slice(cut + 1)) };
+        const more = parse(cut < 0 ? "" : option.slice(cut + 1));
+        // The only one of which there may be several.
+        const httpHosts = [...change.httpHosts ?? [], ...more.httpHosts ?? []];
+        change = { ...change, ...more, ...httpHosts.length > 0 && { httpHosts } };
       } catch (error) {
         const { message } = error as RangeError;
         throw new Failure(`-o ${JSON.stringify(option)}: ${message}`, USAGE);

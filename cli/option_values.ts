@@ -1,10 +1,24 @@
 /** What the command line says, and the values that some options can have. */
+import type { Address } from "../web/address.ts";
 import type { SandboxOptions } from "../scheduler/sandbox_policy.ts";
 
 export const LOG_LEVELS = ["debug", "info", "warning", "error"] as const;
 export const LOG_FORMATS = ["text", "json"] as const;
 
-export interface Options extends SandboxOptions {
+/** How the pages are served. */
+export interface HttpOptions {
+  /** Undefined: they are not. */
+  readonly http?: Address | undefined;
+  /** As given; undefined: beside the state file. */
+  readonly httpTokenFile?: string | undefined;
+  readonly httpReadOnly: boolean;
+  /** An address that others than this machine can reach is meant. */
+  readonly httpInsecureBind: boolean;
+  /** Names that a reverse proxy gives as Host. */
+  readonly httpHosts: readonly string[];
+}
+
+export interface Options extends SandboxOptions, HttpOptions {
   /** As given; undefined: the environment decides. */
   readonly stateFile?: string | undefined;
   /** How it was given: "--state-file", or in the words of mount(8). */

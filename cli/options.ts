@@ -13,9 +13,10 @@ import {
   withDefault,
 } from "@optique/core";
 import { path, runSync } from "@optique/run";
+import { type Address, isHostName, parseAddress } from "../web/address.ts";
 import { Failure } from "./failure.ts";
 import { parseMountOptions } from "./mount_options.ts";
-import { LOG_FORMATS, LOG_LEVELS, type Options, USAGE } from "./option_values.ts";
+import { type HttpOptions, LOG_FORMATS, LOG_LEVELS, type Options, USAGE } from "./option_values.ts";
 
 /** Of SOURCE: the state file is named in another way. */
 const NO_SOURCE: ReadonlySet<string> = new Set(["qj", "none"]);
@@ -62,6 +63,25 @@ const parser = object({
     }),
     0,
   ),
+  httpAddress: optional(option("--http", string({ metavar: "ADDRESS" }), {
+    description:
+      message`Show the queue in a browser, at 127.0.0.1:PORT, [::1]:PORT or unix:PATH. The log has the link.`,
+  })),
+  httpTokenFile: optional(option("--http-token-file", path({ metavar: "FILE", type: "file" }), {
+    description:
+      message`The secret that opens the pages. Made if it does not exist. Default: the state file's name with .token.`,
+  })),
+  httpReadOnly: option("--http-readonly", {
+    description: message`The pages only show, and do nothing.`,
+  }),
+  httpInsecureBind: option("--http-insecure-bind", {
+    description:
+      message`Let --http be an address that other machines can reach, without encryption.`,
+  }),
+  httpHosts: multiple(option("--http-host", string({ metavar: "NAME" }), {
+    description:
+      message`A name by which a reverse proxy asks for the pages, with :PORT unless it is the usual one. Repeatable.`,
+  })),
   logLevel: withDefault(
     option("--log-level", choice(LOG_LEVELS, { metavar: "LEVEL" }), {
       description: message`debug, info, warning or error. Default: info.`,
@@ -125,7 +145,7 @@ export function parseOptions(args: readonly string[], version: () => string): Op
       throw new Exit(status);
     },
   });
-  const { places, mountOptions, foreground, ...given } = options;
+  const { places, mountOptions, foreground, httpAddress, ...given } = options;
   const [mountpoint, source] = [...places].reverse();
   if (mountpoint === undefined && !options.check) {
     throw new Failure("MOUNTPOINT is missing, see qj --help", USAGE);
@@ -134,18 +154,65 @@ export function parseOptions(args: readonly string[], version: () => string): Op
   if (sourceFile !== undefined && options.stateFile !== undefined) {
     throw new Failure("the state file is named twice: by SOURCE and by --state-file", USAGE);
   }
+  const parsed = parseMountOptions(mountOptions.join(","));
   const all = {
     ...given,
+    http: httpAddress === undefined ? undefined : readAddress(httpAddress),
     mountpoint,
     source,
     background: mountOptions.length > 0 && !foreground && !options.check,
     ...sourceFile !== undefined && { stateFile: sourceFile, stateFileKnob: "SOURCE" },
-    ...parseMountOptions(mountOptions.join(",")),
+    ...parsed,
+    httpHosts: [...given.httpHosts, ...parsed.httpHosts ?? []],
   };
   if (all.runAsRoot && all.runAs === undefined) {
     throw new Failure("--run-as-root means something only with --run-as owner", USAGE);
   }
+  checkHttp(all);
   return { ...all, allowOther: all.allowOther || all.runAs === "owner" };
+}
+
+function readAddress(text: string): Address {
+  try {
+    return parseAddress(text);
+  } catch (error) {
+    throw new Failure(`--http ${JSON.stringify(text)}: ${(error as RangeError).message}`, USAGE);
+  }
+}
+
+/** Throws {@linkcode Failure} for options of the pages that do not go together. */
+function checkHttp(options: HttpOptions): void {
+  const { http, httpTokenFile, httpReadOnly, httpInsecureBind, httpHosts } = options;
+  if (http === undefined) {
+    const needless = httpTokenFile !== undefined
+      ? "--http-token-file"
+      : httpReadOnly
+      ? "--http-readonly"
+      : httpInsecureBind
+      ? "--http-insecure-bind"
+      : httpHosts.length > 0
+      ? "--http-host"
+      : null;
+    if (needless === null) return;
+    throw new Failure(`${needless} means something only with --http`, USAGE);
+  }
+  if (http.kind === "tcp" && !http.isLoopback && !httpInsecureBind) {
+    throw new Failure(
+      `--http: other machines can reach ${http.hostname}, and what is sent is not encrypted. Use 127.0.0.1 ` +
+        "behind a reverse proxy with TLS, or say that you mean it with --http-insecure-bind",
+      USAGE,
+    );
+  }
+  for (const host of httpHosts) {
+    if (!isHostName(host)) {
+      throw new Failure(
+        `--http-host must be a name as in qj.example.org or qj.example.org:8443, not ${
+          JSON.stringify(host)
+        }`,
+        USAGE,
+      );
+    }
+  }
 }
 
 function write(to: { writeSync(bytes: Uint8Array): number }, text: string): void {

@@ -17,6 +17,8 @@ import type { Need } from "./preflight.ts";
 export interface Protected {
   readonly mountpoint?: string | undefined;
   readonly stateFile?: string | undefined;
+  /** The secret of the pages, if they are served. */
+  readonly tokenFile?: string | undefined;
 }
 
 export interface Surroundings extends Protected {
@@ -117,11 +119,15 @@ async function resolvePath(
     const [is, its] = isDirectory ? ["is a directory", "it"] : ["is not a directory", "a file"];
     throw new Failure(`${name} ${is}: for ${its} there is ${kind.other}`);
   }
-  const { mountpoint, stateFile } = around;
+  const { mountpoint, stateFile, tokenFile } = around;
   if (mountpoint !== undefined && isInside(path, mountpoint)) {
     throw new Failure(`${name} is inside the mountpoint, where nothing can be allowed`);
   }
-  const opens = Object.entries({ "the mount": mountpoint, "the state file": stateFile })
+  const opens = Object.entries({
+    "the mount": mountpoint,
+    "the state file": stateFile,
+    "the token file of the pages": tokenFile,
+  })
     .filter(([, where]) => where !== undefined && isInside(where, path))
     .map(([what]) => what);
   return { path, opens };

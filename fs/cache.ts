@@ -41,7 +41,7 @@ export class Cache {
     this.#store = store;
     this.#logs = logs;
     store.changes.listen((change) => {
-      if (change.kind === "expired") this.forgetName(change.job);
+      if (change.kind === "left") this.forgetName(change.job);
     });
     store.directories.onChange((states) => {
       this.#directoryChanged(JOBS_INO);

@@ -10,7 +10,7 @@ import type { Store } from "../store/store.ts";
 import { FsError } from "./errno.ts";
 import type { Handle } from "./handle.ts";
 import { CONFIG_INO } from "./ino.ts";
-import { IncompleteSettings, MAX_TEXT_BYTES, parseSettingsText } from "./settings_text.ts";
+import { IncompleteSettings, MAX_TEXT_BYTES, parseSettingsText } from "../store/settings_text.ts";
 import type { VirtualFile } from "./virtual_file.ts";
 
 const ERROR_XATTR = "user.qj.error";
@@ -35,6 +35,9 @@ export class ConfigFile implements VirtualFile {
     this.#store = store;
     this.#log = log;
     this.#changedMs = store.now();
+    store.changes.listen((change) => {
+      if (change.kind === "config") this.#changedMs = store.now();
+    });
   }
 
   #document(): Uint8Array {
@@ -92,10 +95,7 @@ export class ConfigFile implements VirtualFile {
     }
     const keys = this.#store.settings.apply(change);
     this.#error = null;
-    if (keys.length > 0) {
-      this.#changedMs = this.#store.now();
-      this.#log.changed(keys);
-    }
+    if (keys.length > 0) this.#log.changed(keys);
     return true;
   }
 

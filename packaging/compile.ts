@@ -1,9 +1,10 @@
 /**
  * Makes dist/qj: the sources and Deno's runtime in one executable. `--target aarch64` (or x86_64) makes dist/qj-aarch64,
- * for another processor than this one's. `--bundle` makes dist/bundle/main.js instead, to be run by an installed Deno.
+ * for another processor than this one's. `--bundle` makes dist/bundle/main.js instead, to be run by an installed Deno, with
+ * what that loads beside it.
  *
- * The sources and what they import become one module first (`deno bundle`): a hundred modules that are loaded one by one
- * take twice as long to start, and a sixth more memory. `deno compile` takes its runtime, denort, from Deno's download
+ * The sources and what they import become a few modules first (`deno bundle`): a hundred that are loaded one by one take
+ * twice as long to start, and a sixth more memory. The pages of --http stay apart, so that they take none when they are off. `deno compile` takes its runtime, denort, from Deno's download
  * server, or from the file that DENORT_BIN names where that cannot be reached; for another processor, DENORT_BIN_AARCH64
  * or DENORT_BIN_X86_64. Permissions are baked in, one by one: reading /proc needs all of them in Deno. No code cache: it
  * would be a file in /tmp that anybody could have put there.
@@ -67,18 +68,44 @@ async function deno(args: readonly string[], env: Record<string, string> = {}): 
   return (await command.spawn().status).success;
 }
 
-/** Makes one module of a source and all that it imports. */
+/** Makes modules of a source and all that it imports: one, and others for what is imported only when it is wanted. */
 async function bundle(source: string, target: string): Promise<void> {
-  const made = await deno(["bundle", "--quiet", "--output", target, source]);
-  if (!made) fail(`${source} could not be made into one module, see above`);
-  const text = await Deno.readTextFile(target);
-  // Comments say which file it was; where this machine keeps packages is nobody's concern.
-  await Deno.writeTextFile(target, text.replaceAll(/^(\s*\/\/ )\S*?npm\/[^/\s]+\//gm, "$1npm:"));
-  await Deno.utime(target, EPOCH_SEC, EPOCH_SEC); // deno compile keeps the time
+  const folder = await Deno.makeTempDir({ dir: BUNDLE });
+  const made = await deno(["bundle", "--quiet", "--code-splitting", "--outdir", folder, source]);
+  if (!made) fail(`${source} could not be made into modules, see above`);
+  const names = new Map<string, string>();
+  const texts = new Map<string, string>();
+  for await (const { name } of Deno.readDir(folder)) {
+    texts.set(name, await Deno.readTextFile(`${folder}/${name}`));
+  }
+  const main = source.replace(/.*\//, "").replace(/\.ts$/, ".js");
+  // Their own names come from paths of this machine; here they are numbered as they are met.
+  const meet = (name: string, as: string) => {
+    if (names.has(name)) return;
+    names.set(name, as);
+    for (const [, next] of texts.get(name)!.matchAll(/["']\.\/([\w-]+\.js)["']/g)) {
+      if (texts.has(next!)) meet(next!, `part${names.size}.js`);
+    }
+  };
+  meet(main, target);
+  for (const [name, as] of names) {
+    const text = texts.get(name)!
+      .replaceAll(
+        /(["'])\.\/([\w-]+\.js)\1/g,
+        (all, quote, next) => names.has(next) ? `${quote}./${names.get(next)}${quote}` : all,
+      )
+      // Comments say which file it was; where this machine keeps packages is nobody's concern.
+      .replaceAll(/^(\s*\/\/ )\S*?npm\/[^/\s]+\//gm, "$1npm:");
+    await Deno.writeTextFile(`${BUNDLE}/${as}`, text);
+    await Deno.utime(`${BUNDLE}/${as}`, EPOCH_SEC, EPOCH_SEC); // deno compile keeps the time
+  }
+  await Deno.remove(folder, { recursive: true });
 }
 
 async function compile(arch: string, denort: string | undefined): Promise<void> {
   const output = `${PROJECT}dist/${arch === Deno.build.arch ? "qj" : `qj-${arch}`}`;
+  const parts = (await Array.fromAsync(Deno.readDir(BUNDLE), ({ name }) => name))
+    .filter((name) => name !== "main.js").sort();
   const made = await deno([
     "compile",
     "--quiet",
@@ -90,8 +117,7 @@ async function compile(arch: string, denort: string | undefined): Promise<void> 
     ...PERMISSIONS.map((name) => `--allow-${name}`),
     "--target",
     `${arch}-unknown-linux-gnu`,
-    "--include",
-    `${BUNDLE}/${WORKER_NAME}`,
+    ...parts.flatMap((name) => ["--include", `${BUNDLE}/${name}`]),
     "--output",
     output,
     `${BUNDLE}/main.js`,
@@ -108,9 +134,10 @@ async function compile(arch: string, denort: string | undefined): Promise<void> 
 
 const { target, bundle: isOnlyBundle = false } = parse();
 const { arch, denort } = await chosenTarget(target);
+await Deno.remove(BUNDLE, { recursive: true }).catch(() => {});
 await Deno.mkdir(BUNDLE, { recursive: true });
-await bundle("main.ts", `${BUNDLE}/main.js`);
-await bundle(WORKER, `${BUNDLE}/${WORKER_NAME}`);
+await bundle("main.ts", "main.js");
+await bundle(WORKER, WORKER_NAME);
 if (!isOnlyBundle) {
   await compile(arch, denort);
   await Deno.remove(BUNDLE, { recursive: true });

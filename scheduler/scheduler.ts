@@ -24,7 +24,7 @@ import { Persistence, STORE_RETRY_MS } from "./persistence.ts";
 import { decide } from "./policy.ts";
 import { readBootId } from "./processes.ts";
 import { Settling } from "./settling.ts";
-import { Slots } from "./slots.ts";
+import { Slots, type SlotsInUse } from "./slots.ts";
 import { type Spawner, spawnHere } from "./spawner.ts";
 
 export interface SchedulerLog {
@@ -144,6 +144,11 @@ export class Scheduler {
     this.#janitor.start();
     this.#hooks.start();
     this.#kick();
+  }
+
+  /** Which slots are in use. */
+  get slots(): SlotsInUse {
+    return this.#slots;
   }
 
   /** Attempts that hold a slot. */

@@ -13,6 +13,9 @@ export interface SlotsLog {
   tooFewDescriptors(limit: number): void;
 }
 
+/** What others may know of the slots. */
+export type SlotsInUse = Pick<Slots, "count" | "limit" | "countOf">;
+
 export class Slots {
   readonly #settings: SettingsStore;
   readonly #maxByDescriptors: number;
@@ -32,6 +35,16 @@ export class Slots {
     return this.#taken.size;
   }
 
+  /** How many attempts may run at once: the setting, or what the limit of open files allows. */
+  get limit(): number {
+    return Math.min(this.#settings.current.max_job_count, this.#maxByDescriptors);
+  }
+
+  /** How many run of a named queue. */
+  countOf(queue: string): number {
+    return this.#takenOf.get(queue) ?? 0;
+  }
+
   /** Whether a job of some queue that is not full may start. */
   get hasFree(): boolean {
     const { paused, max_job_count } = this.#settings.current;
@@ -45,7 +58,7 @@ export class Slots {
   /** The named queues of which no more may start. */
   get fullQueues(): string[] {
     return Object.entries(this.#settings.current.queues)
-      .filter(([queue, { max_job_count }]) => (this.#takenOf.get(queue) ?? 0) >= max_job_count)
+      .filter(([queue, { max_job_count }]) => this.countOf(queue) >= max_job_count)
       .map(([queue]) => queue);
   }
 

@@ -6,7 +6,7 @@
  */
 import type { Database } from "./database.ts";
 import type { Events } from "./events.ts";
-import type { AttemptId, Job, JobId, State } from "./job.ts";
+import { type AttemptId, type Job, type JobId, readySinceMs, type State } from "./job.ts";
 import { type JobOptions, optionsOf } from "./job_options.ts";
 import type { Jobs } from "./jobs.ts";
 import type { Moves } from "./moves.ts";
@@ -114,6 +114,7 @@ export class Attempts {
   readonly #end;
   readonly #gone;
   readonly #left;
+  readonly #inTheWay;
 
   constructor(
     db: Database,
@@ -153,6 +154,10 @@ export class Attempts {
          pid_start AS pidStart, outcome, queue, keeps_children AS keepsChildren
        FROM attempt WHERE live = 1`,
     );
+    this.#inTheWay = db.prepare(
+      `SELECT EXISTS (SELECT 1 FROM attempt WHERE live = 1 AND job_id = ?)
+         OR EXISTS (SELECT 1 FROM attempt WHERE live = 1 AND job_name = ?) AS yes`,
+    );
   }
 
   /** Moves a ready job to active and begins an attempt and its log section. `job` comes from `Queue.next`. */
@@ -176,7 +181,8 @@ export class Attempts {
       }) as { id: AttemptId };
       const end = this.#output.append(job.id, job.logSize, this.#head(job, script));
       this.#outputStart.run(end, id);
-      this.#events.record("started", job, { attempt: n });
+      const waited = Math.max(0, this.#now() - readySinceMs(job)) / 1000;
+      this.#events.record("started", job, { attempt: n, waited_sec: waited });
       this.#db.afterCommit(() => this.#running.add(job.id));
       const capture = this.#output.begin(job.id, id, end, maxOutputBytes);
       return { attempt: id, job, token, script, options, capture };
@@ -203,6 +209,11 @@ export class Attempts {
   /** True while an attempt of this daemon writes to the job's log, whatever state the job is in. */
   isRunning(job: JobId): boolean {
     return this.#running.has(job);
+  }
+
+  /** True while a former attempt of the job, or of one of its name, has processes: until then it does not start. */
+  isInTheWay({ id, name }: Pick<Job, "id" | "name">): boolean {
+    return (this.#inTheWay.get(id, name) as { yes: number }).yes === 1;
   }
 
   /** Remembers the leader of the attempt's process group. `pidStart` is in clock ticks since boot. */

@@ -19,8 +19,8 @@ export type Change =
   }
   /** There are removed jobs whose rows are to be swept, or finished ones with another age to be deleted at. */
   | { readonly kind: "garbage" }
-  /** A job was deleted because of its age; as it was. */
-  | { readonly kind: "expired"; readonly job: Job }
+  /** A job has left its directory, or its name, otherwise than by a request of the kernel; as it was. */
+  | { readonly kind: "left"; readonly job: Job }
   /** A hook is to be run. */
   | { readonly kind: "hook" }
   /** Events were stored. */

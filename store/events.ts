@@ -45,6 +45,7 @@ export class Events {
   readonly #read;
   readonly #deleteSome;
   readonly #firstFrom;
+  readonly #linesFrom;
   /** The end as committed, and with the lines of the open transaction. */
   #end: End;
   #next: End;
@@ -68,6 +69,9 @@ export class Events {
          (SELECT position FROM event WHERE position < ? ORDER BY position LIMIT ?)`,
     );
     this.#firstFrom = db.prepare("SELECT min(position) AS position FROM event WHERE position >= ?");
+    this.#linesFrom = db.prepare(
+      "SELECT position, line FROM event WHERE position >= ? ORDER BY position LIMIT ?",
+    );
     this.#end = this.#storedEnd();
     this.#next = this.#end;
     this.#keepNewest();
@@ -153,6 +157,22 @@ export class Events {
     if (this.size <= MAX_BYTES || this.#readers > 0) return;
     this.#base = this.#firstPosition(this.#base + Math.floor(this.size / 2));
     this.#hasDropped = true;
+  }
+
+  /** The position behind the last line. */
+  get end(): number {
+    return this.#end.position;
+  }
+
+  /** The first lines that are there from a position on, at most `limit`, each with its position. */
+  linesFrom(
+    position: number,
+    limit: number,
+  ): { readonly position: number; readonly line: Uint8Array }[] {
+    return this.#linesFrom.all(Math.max(position, this.#base), limit) as unknown as {
+      position: number;
+      line: Uint8Array;
+    }[];
   }
 
   /** A descriptor is open: nothing that it has read may move. */

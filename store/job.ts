@@ -38,6 +38,20 @@ export function submittedMs(job: Job): number | null {
 }
 
 /**
+ * Since when a pending job waits for its turn, in ms since the epoch: since it was submitted, since the moment that it waited
+ * for, or since it came back after an attempt. Waiting for other jobs is part of that.
+ */
+export function readySinceMs(job: Job): number {
+  const isBack = job.attempts > 0 || job.lost > 0;
+  const backMs = isBack ? job.ctimeSec * 1000 + Math.floor(job.ctimeNsec / 1e6) : 0;
+  return Math.max(
+    submittedMs(job) ?? 0,
+    notBeforeMs(job) ?? 0,
+    job.retryAtMs === null ? backMs : 0,
+  );
+}
+
+/**
  * Of a pending job. open: a draft, empty, or with a writer; blocked: until other jobs have completed; waiting: until
  * `wakeAtMs`; ready: may start now.
  */

@@ -265,7 +265,7 @@ export class Moves {
         this.#admission.forget(job.id);
       }
     });
-    for (const job of jobs) this.#changes.emit({ kind: "expired", job });
+    for (const job of jobs) this.#changes.emit({ kind: "left", job });
   }
 
   /** rename inside `pending/`; `replaced` is the job whose name it takes. */

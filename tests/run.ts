@@ -25,7 +25,7 @@ const deno = Deno.execPath();
 const gates: readonly (readonly string[])[] = Deno.args.length > 0 ? [] : [
   ["fmt", "--check"],
   ["lint"],
-  ["check", "main.ts", "tests", "packaging", "bench"],
+  ["check", "main.ts", "web", "tests", "packaging", "bench"],
 ];
 const tests = Deno.args.length > 0 ? Deno.args : ["tests"];
 let failedGates = 0;

@@ -12,7 +12,7 @@ pkgs.stdenv.mkDerivation {
   installPhase = ''
     runHook preInstall
     mkdir -p $out/share/qj
-    cp dist/bundle/main.js dist/bundle/sandbox_worker.ts $out/share/qj/
+    cp dist/bundle/* $out/share/qj/
     makeWrapper ${pkgs.deno}/bin/deno $out/bin/qj \
       --add-flags "run --no-prompt --quiet --no-config --allow-all $out/share/qj/main.js" \
       --prefix LD_LIBRARY_PATH : ${pkgs.lib.makeLibraryPath [ pkgs.fuse3 ]} \

@@ -28,8 +28,11 @@ async function run(folder: string, program: string, args: readonly string[]) {
 }
 
 async function isInstalled(program: string): Promise<boolean> {
-  return await new Deno.Command(program, { args: ["--version"] }).output()
-    .then(({ success }) => success, () => false);
+  try {
+    return (await new Deno.Command(program, { args: ["--version"] }).output()).success;
+  } catch {
+    return false;
+  }
 }
 
 function without(shell: string): void {

@@ -93,7 +93,7 @@ packageTest(
     try {
       await ran("cp", [
         "-R",
-        ...["cli", "ffi", "fs", "packaging", "scheduler", "store", "main.ts", "deno.json"],
+        ...["cli", "ffi", "fs", "packaging", "scheduler", "store", "web", "main.ts", "deno.json"],
         "deno.lock",
         folder,
       ]);

@@ -2,7 +2,17 @@
 import denoJson from "../../deno.json" with { type: "json" };
 
 const PROJECT = new URL("../../", import.meta.url).pathname;
-const SOURCES = ["cli", "ffi", "fs", "scheduler", "store", "main.ts", "deno.json", "deno.lock"];
+const SOURCES = [
+  "cli",
+  "ffi",
+  "fs",
+  "scheduler",
+  "store",
+  "web",
+  "main.ts",
+  "deno.json",
+  "deno.lock",
+];
 
 export const NEXT_VERSION = `${denoJson.version}-next`;
 

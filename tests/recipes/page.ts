@@ -5,8 +5,9 @@
  * `sh` blocks are commands, `text` blocks what the commands before them print. A test takes blocks by title, or by the
  * heading they stand under; what it has not taken at its end has not been executed, and `assertAllTaken()` says so.
  *
- * Blocks are executed as they stand, in a home directory of their own (home.ts). Two tests replace something, and say what:
- * the waits before retries of backups.md, and the directory of node_exporter in prometheus.md.
+ * Blocks are executed as they stand, in a home directory of their own (home.ts). Three tests replace something, and say what:
+ * the waits before retries of backups.md, the directory of node_exporter in prometheus.md, and in browser.md the ports, the
+ * user, and the beginnings of absolute paths, for which the home directory is the root directory.
  */
 import assert from "node:assert/strict";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { CONFIG_INO, NEW_ID_INO } from "../../fs/ino.ts";
-import { MAX_TEXT_BYTES } from "../../fs/settings_text.ts";
+import { MAX_TEXT_BYTES } from "../../store/settings_text.ts";
 import { DEFAULT_SETTINGS } from "../../store/settings.ts";
 import {
   errnoOf,

@@ -43,6 +43,13 @@ const NO_SANDBOX = {
   ...{ connect: [], bind: [] },
 };
 
+const NO_PAGES = {
+  http: undefined,
+  httpTokenFile: undefined,
+  httpReadOnly: false,
+  httpInsecureBind: false,
+  httpHosts: [],
+};
 const NO_HELPER = { source: undefined, background: false, check: false, tellReady: false };
 
 Deno.test("parseOptions() takes a source, which names the state file", () => {
@@ -82,6 +89,7 @@ Deno.test("parseOptions() needs no mountpoint for a check", () => {
 Deno.test("parseOptions() has defaults", () => {
   assert.deepEqual(parsed("/mnt"), {
     ...NO_SANDBOX,
+    ...NO_PAGES,
     runAs: undefined,
     runAsRoot: false,
     stateFile: undefined,
@@ -99,6 +107,7 @@ Deno.test("parseOptions() takes options before and after the mountpoint", () => 
     ...{ stateFile: "/q.db", allowOther: true, logLevel: "debug", logFormat: "json" },
     ...{ mountpoint: "mnt", drainTimeoutSec: 2.5, runAs: undefined, runAsRoot: false },
     ...NO_SANDBOX,
+    ...NO_PAGES,
     ...NO_HELPER,
   };
   const options = ["--state-file", "/q.db", "--allow-other", "--drain-timeout", "2.5"];

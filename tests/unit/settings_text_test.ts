@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { IncompleteSettings, MAX_TEXT_BYTES, parseSettingsText } from "../../fs/settings_text.ts";
+import {
+  IncompleteSettings,
+  MAX_TEXT_BYTES,
+  parseSettingsText,
+} from "../../store/settings_text.ts";
 import { DEFAULT_SETTINGS, InvalidSettings } from "../../store/settings.ts";
 import { bytes } from "./store_fixture.ts";
 

@@ -46,7 +46,12 @@ storeTest("a job is submitted once, however often it is written or its times cha
 
 storeTest("claim and a success", (f) => {
   f.submitted("x");
-  assert.deepEqual(made(f, () => f.claim()), [{ event: "started", job: "x", attempt: 1 }]);
+  assert.deepEqual(made(f, () => f.claim()), [{
+    event: "started",
+    job: "x",
+    attempt: 1,
+    waited_sec: 0,
+  }]);
   f.reopen();
   f.submitted("y");
   const claim = f.claim();
@@ -97,7 +102,12 @@ storeTest(
     }]);
     f.nowMs += 4000;
     f.store.queue.wake();
-    assert.deepEqual(made(f, () => f.claim()), [{ event: "started", job: "x", attempt: 2 }]);
+    assert.deepEqual(made(f, () => f.claim()), [{
+      event: "started",
+      job: "x",
+      attempt: 2,
+      waited_sec: 0,
+    }]);
   },
 );
 

@@ -106,7 +106,7 @@ storeTest("what is deleted by age is told of, with the job as it was", (f) => {
   const job = f.ended("a");
   f.heard.length = 0;
   f.store.retention.expire();
-  assert.deepEqual(f.heard, [{ kind: "over", job: job.id }, { kind: "expired", job }]);
+  assert.deepEqual(f.heard, [{ kind: "over", job: job.id }, { kind: "left", job }]);
   const lines = new TextDecoder().decode(f.store.events.read(0, 1e6)).trim().split("\n");
   const { event, job: name, reason } = JSON.parse(lines.at(-1)!);
   assert.deepEqual([event, name, reason], ["removed", "a", "expired"]);
@@ -137,7 +137,7 @@ storeTest("a large log is swept in pieces, after the job is gone", (f) => {
   printed(f, "a", 5 * SWEPT_BYTES);
   f.heard.length = 0;
   assert.equal(f.store.retention.expire(), 1);
-  assert.deepEqual(f.heard.map(({ kind }) => kind).sort(), ["expired", "garbage", "over"]);
+  assert.deepEqual(f.heard.map(({ kind }) => kind).sort(), ["garbage", "left", "over"]);
   assert.deepEqual(names(f), []);
   const chunks = Number(f.value("SELECT count(*) FROM output"));
   assert.ok(chunks > 64);

@@ -1,6 +1,6 @@
 /** Reads the text of config.json, and tells text that is wrong from text that has not all come yet. */
 import { type ParseError, printParseErrorCode, visit } from "jsonc-parser";
-import { checkSettings, InvalidSettings, type Settings } from "../store/settings.ts";
+import { checkSettings, InvalidSettings, type Settings } from "./settings.ts";
 
 /** Far more than all settings need; a limit, so that nobody can make the daemon hold or parse megabytes. */
 export const MAX_TEXT_BYTES = 65_536;

@@ -1,0 +1,247 @@
+/**
+ * What can be done with jobs from a page. The same moves as those of files (see `fs/rename.ts`), with words for each result.
+ * A form says which job it means and what that job was when it was shown, so that a form which is sent twice, or late, does
+ * no harm: what is no longer so is told and left as it is.
+ */
+import { StoreError } from "../store/errors.ts";
+import { isDraft, isFinished, type Job, type JobId, timestamp } from "../store/job.ts";
+import { LIMITS } from "../store/limits.ts";
+import { printable } from "../store/printable.ts";
+import { sendSignal, signalNamed } from "../store/signals.ts";
+import type { Store } from "../store/store.ts";
+
+/** What has come of a command, in a sentence for its user. */
+export interface Result {
+  readonly isDone: boolean;
+  readonly text: string;
+}
+
+/** What the commands on jobs are called in forms. */
+export const JOB_COMMANDS = ["retry", "cancel", "park", "delete", "priority", "signal"] as const;
+export type JobCommand = (typeof JOB_COMMANDS)[number];
+
+/** Who hands in jobs from a page; null: nobody can. */
+export interface Submitter {
+  readonly uid: number;
+  readonly gid: number;
+  /** Permission bits of the files of new jobs. */
+  readonly mode: number;
+}
+
+const MAX_NAME_BYTES = 255;
+// deno-lint-ignore no-control-regex -- control characters are what it looks for
+const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
+
+export interface CommandsLog {
+  /** Something was done from a page. */
+  did(text: string, job: string | null): void;
+  /** The settings were changed. */
+  changed(keys: readonly string[]): void;
+}
+
+/** Something that the user can put right; the text is for the user. */
+export class Refused extends Error {
+  override readonly name = "Refused";
+}
+
+/** How a form names a job that it was shown. */
+export function handleOf(job: Pick<Job, "id" | "seq">): string {
+  return `${job.id}.${job.seq ?? 0}`;
+}
+
+function parseHandle(handle: string): { readonly id: JobId; readonly seq: number } | null {
+  const [, id, seq] = /^(\d{1,15})\.(\d{1,16})$/.exec(handle) ?? [];
+  return id === undefined ? null : { id: Number(id) as JobId, seq: Number(seq) };
+}
+
+const done = (text: string): Result => ({ isDone: true, text });
+const refused = (text: string): Result => ({ isDone: false, text });
+const quoted = (name: string) => printable(`“${name}”`);
+
+const WHERE = {
+  pending: "waits in pending",
+  active: "is running",
+  complete: "has completed",
+  failed: "has failed",
+  removed: "was deleted",
+} as const;
+
+export class Commands {
+  readonly #store: Store;
+  readonly #log: CommandsLog;
+
+  constructor(store: Store, log: CommandsLog) {
+    this.#store = store;
+    this.#log = log;
+  }
+
+  /** Does one command on one job. Throws StoreError when the state file cannot be changed. */
+  run(command: JobCommand, handle: string, value: string): Result {
+    const shown = parseHandle(handle);
+    const job = shown === null ? undefined : this.#store.jobs.byId(shown.id);
+    if (shown === null || job === undefined || job.state === "removed") {
+      return command === "delete"
+        ? done("The job is gone already")
+        : refused("The job is gone: it was deleted");
+    }
+    if ((job.seq ?? 0) !== shown.seq && command !== "delete" && command !== "priority") {
+      return refused(
+        `${quoted(job.name)} has been handed in again since this was shown; it ${WHERE[job.state]}`,
+      );
+    }
+    try {
+      const result = this.#do(command, job, value);
+      if (result.isDone) this.#log.did(result.text, job.name);
+      return result;
+    } catch (error) {
+      if (error instanceof Refused) return refused(error.message);
+      // Somebody was quicker.
+      if (error instanceof StoreError && error.kind === "stale") {
+        return refused(`${quoted(job.name)} has changed meanwhile`);
+      }
+      throw error;
+    }
+  }
+
+  #do(command: JobCommand, job: Job, value: string): Result {
+    const name = quoted(job.name);
+    switch (command) {
+      case "retry":
+        return this.#retry(job);
+      case "cancel":
+        if (job.state !== "active") {
+          return refused(`${name} is not running; it ${WHERE[job.state]}`);
+        }
+        this.#store.moves.park(job, job.name);
+        return done(`${name} was cancelled, and is in failed`);
+      case "park":
+        return this.#park(job);
+      case "delete":
+        this.#leave(job, () => this.#store.moves.remove(job));
+        return done(
+          job.state === "active" ? `${name} was stopped and deleted` : `${name} was deleted`,
+        );
+      case "priority":
+        return this.#setPriority(job, value);
+      case "signal":
+        return this.#signal(job, value);
+    }
+  }
+
+  #retry(job: Job): Result {
+    const name = quoted(job.name);
+    if (!isFinished(job)) return refused(`${name} has not ended; it ${WHERE[job.state]}`);
+    this.#leave(job, () => this.#store.moves.requeue(job, job.name));
+    const now = this.#store.jobs.byId(job.id);
+    if (now?.state === "failed") return refused(`${name} cannot run: ${now.error ?? "it failed"}`);
+    if (isDraft(job.name)) {
+      return done(`${name} is in pending, a draft: it runs when it is renamed`);
+    }
+    return done(`${name} is queued again`);
+  }
+
+  #park(job: Job): Result {
+    const name = quoted(job.name);
+    if (job.state !== "pending") return refused(`${name} is not pending; it ${WHERE[job.state]}`);
+    if (isDraft(job.name)) return refused(`${name} is a draft, which is no job yet`);
+    this.#store.moves.park(job, job.name);
+    return done(`${name} was parked in failed`);
+  }
+
+  #setPriority(job: Job, value: string): Result {
+    const max = LIMITS.maxPriority;
+    const priority = /^[+-]?\d{1,5}$/.test(value.trim()) ? Number(value) : NaN;
+    if (!(Math.abs(priority) <= max)) {
+      return refused(
+        `A priority is a whole number from -${max} to ${max}, not ${quoted(value)}`,
+      );
+    }
+    if (job.state !== "pending") {
+      return refused(
+        `Only a pending job has a place in the order; ${quoted(job.name)} ${WHERE[job.state]}`,
+      );
+    }
+    this.#store.queue.setPriority(job, priority + 0);
+    return done(`${quoted(job.name)} has priority ${priority}`);
+  }
+
+  #signal(job: Job, value: string): Result {
+    const signal = signalNamed(value);
+    if (signal === undefined) return refused(`No signal has the name ${quoted(value)}`);
+    const name = quoted(job.name);
+    switch (sendSignal(this.#store, job.id, signal)) {
+      case "sent":
+        return done(`${signal} was sent to ${name}`);
+      case "denied":
+        return refused(`The processes of ${name} may not be signalled`);
+      case "gone":
+        return refused(`${name} is not running; it ${WHERE[job.state]}`);
+    }
+  }
+
+  /** A finished job leaves its directory: the kernel may have kept its name. */
+  #leave(job: Job, step: () => void): void {
+    step();
+    this.#store.changes.emit({ kind: "left", job });
+  }
+
+  /** Hands in a job, whole. Throws {@linkcode Refused}, StoreError. */
+  submit(rawName: string, script: string, by: Submitter): Job {
+    const name = rawName.trim() === "" ? this.#freeName() : rawName;
+    this.#checkName(name);
+    // What a form sends has the line ends of the network.
+    const bytes = new TextEncoder().encode(script.replace(/\r\n?/g, "\n"));
+    if (bytes.every((byte) => byte <= 32)) throw new Refused("The script is empty");
+    const { max_script_bytes, replace_finished } = this.#store.settings.current;
+    if (bytes.length > max_script_bytes) {
+      throw new Refused(
+        `The script has ${bytes.length} bytes, and max_script_bytes allows ${max_script_bytes}`,
+      );
+    }
+    const { db, jobs, moves, now } = this.#store;
+    const existing = jobs.byName(name);
+    if (existing !== undefined && !(replace_finished && isFinished(existing))) {
+      throw new Refused(
+        `There is a job of the name ${quoted(name)} already; it ${WHERE[existing.state]}`,
+      );
+    }
+    db.assertWritable(bytes.length);
+    const id = db.transaction(() => {
+      const job = moves.create({ name, ...by }, existing);
+      jobs.putScript(job.id, bytes, timestamp(now()), false);
+      return job.id;
+    });
+    if (existing !== undefined) this.#store.changes.emit({ kind: "left", job: existing });
+    moves.submit([id]);
+    this.#log.did(`${quoted(name)} was handed in`, name);
+    return jobs.require(id);
+  }
+
+  #freeName(): string {
+    return this.#store.ids.next();
+  }
+
+  #checkName(name: string): void {
+    if (new TextEncoder().encode(name).length > MAX_NAME_BYTES) {
+      throw new Refused(`A name has at most ${MAX_NAME_BYTES} bytes`);
+    }
+    if (CONTROL.test(name) || name.includes("/") || !name.isWellFormed()) {
+      throw new Refused("A name is that of a file: without slashes and control characters");
+    }
+    if (isDraft(name)) {
+      throw new Refused(
+        `${
+          quoted(name)
+        } is the name of a draft, which does not run: it begins with a dot, ends with ~, ` +
+          "or looks like #…#",
+      );
+    }
+  }
+
+  /** Changes settings. The caller has checked them. Returns what has changed. Throws StoreError. */
+  configure(change: Parameters<Store["settings"]["apply"]>[0]): string[] {
+    const keys = this.#store.settings.apply(change);
+    if (keys.length > 0) this.#log.changed(keys);
+    return keys;
+  }
+}
