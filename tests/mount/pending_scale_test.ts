@@ -4,6 +4,7 @@ import { DatabaseSync } from "node:sqlite";
 import { Store } from "../../store/store.ts";
 import { makePendingJobs, pendingName } from "./pending_jobs.ts";
 import { peakMb } from "./cases.ts";
+import { listed, medians, Visitor } from "../web/paging.ts";
 import { skipsHeavy } from "./heavy.ts";
 import { Qj, until } from "./qj.ts";
 
@@ -48,7 +49,32 @@ Deno.test({
         assert(many < RATIO * few, `${many} ms against ${few} ms`);
       });
 
-      await using qj = await Qj.start({ folder });
+      await using qj = await Qj.start({ folder, args: ["--http", "127.0.0.1:0"] });
+
+      await t.step("pages of a browser show the order, and take no longer", async () => {
+        await Deno.mkdir(`${folder}/few/state`, { recursive: true });
+        makePendingJobs(`${folder}/few/state/state.db`, { count: FEW, atMs: AT_MS });
+        await using other = await Qj.start({
+          folder: `${folder}/few`,
+          args: ["--http", "127.0.0.1:0"],
+        });
+        const visitors = [await Visitor.of(qj), await Visitor.of(other)];
+        for (
+          const path of [
+            "/",
+            "/jobs?state=pending",
+            "/jobs?queue=video",
+            "/jobs?state=pending&queue=video",
+          ]
+        ) {
+          const [many, few] = await medians(visitors, path);
+          assert(many! < RATIO * few!, `${path}: ${many} ms against ${few} ms`);
+        }
+        const first = listed(await visitors[0]!.page("/jobs?state=pending"));
+        const second = listed(await visitors[0]!.page(first.next!));
+        const expected = Array.from({ length: 100 }, (_, i) => pendingName(i * 1000 + 999));
+        assert.deepEqual([...first.names, ...second.names], expected);
+      });
       const events = async () => (await qj.sh("cat events")).stdout;
       const startedNames = async () =>
         [...(await events()).matchAll(/"event":"started","job":"([^"]*)"/g)].map(([, name]) =>

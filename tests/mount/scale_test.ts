@@ -4,10 +4,14 @@
  */
 import assert from "node:assert/strict";
 import { FINISHED_LOG, finishedName, makeFinishedJobs } from "./finished_jobs.ts";
+import { listed, medians, Visitor } from "../web/paging.ts";
 import { skipsHeavy } from "./heavy.ts";
 import { Qj } from "./qj.ts";
 
 const JOBS = 1_000_000;
+const FEW = 1000;
+/** How much longer a page of a thousand times as many may take: a look at each would take a thousand times longer. */
+const RATIO = 20;
 /** What the daemon may take at its peak, in KiB: a hundred bytes for each job would be too much. */
 const MEMORY_KIB = 200 * 1024;
 /** Jobs that are removed while a listing is being read: from its beginning, its middle and its end. */
@@ -56,7 +60,29 @@ Deno.test({
     try {
       await Deno.mkdir(`${folder}/state`);
       makeFinishedJobs(`${folder}/state/state.db`, JOBS);
-      await using qj = await Qj.start({ folder });
+      await using qj = await Qj.start({ folder, args: ["--http", "127.0.0.1:0"] });
+
+      await t.step("pages of a browser take no longer than with a thousand", async () => {
+        await Deno.mkdir(`${folder}/few/state`, { recursive: true });
+        makeFinishedJobs(`${folder}/few/state/state.db`, FEW);
+        await using other = await Qj.start({
+          folder: `${folder}/few`,
+          args: ["--http", "127.0.0.1:0"],
+        });
+        const visitors = [await Visitor.of(qj), await Visitor.of(other)];
+        const deep = "/jobs?state=complete&after=1799999500000.999500";
+        for (const path of ["/", "/jobs", "/jobs?state=failed", deep, "/jobs/500"]) {
+          const [many, few] = await medians(visitors, path);
+          assert(many! < RATIO * few!, `${path}: ${many} ms against ${few} ms`);
+        }
+        const first = listed(await visitors[0]!.page("/jobs?state=complete"));
+        const second = listed(await visitors[0]!.page(first.next!));
+        const expected = Array.from({ length: 100 }, (_, i) => finishedName(JOBS - 1 - 2 * i));
+        assert.deepEqual([...first.names, ...second.names], expected);
+        const found = listed(await visitors[0]!.page(`/jobs?q=${finishedName(7)}`));
+        assert.deepEqual(found.names, [finishedName(7)]);
+        assertMemoryBound(qj);
+      });
 
       for (const directory of ["complete", "failed", "jobs"]) {
         await t.step(`ls -f ${directory} shows every job`, async () => {
