@@ -104,14 +104,14 @@ export async function openPages(
   });
   return {
     tell() {
+      // Who has chosen the file knows the token, and perhaps who reads this log should not.
+      const isTold = httpTokenFile === undefined;
       const secret = `the token is in ${JSON.stringify(tokenFile)}`;
-      if (address.kind === "unix") {
-        log.info(`pages on the socket ${JSON.stringify(address.path)}, ${secret}`);
-      } else if (httpTokenFile === undefined) {
-        log.info(`pages: ${pages.url}?token=${token}`);
-      } else {
-        // Who has chosen the file knows the token, and perhaps who reads this log should not.
-        log.info(`pages: ${pages.url}, ${secret}`);
+      const links = hosts.map((host) => `https://${host}/`);
+      if (address.kind === "tcp") links.unshift(pages.url);
+      else log.info(`pages on the socket ${JSON.stringify(address.path)}, ${secret}`);
+      for (const link of links) {
+        log.info(isTold ? `pages: ${link}?token=${token}` : `pages: ${link}, ${secret}`);
       }
       if (address.kind === "tcp" && !address.isLoopback) {
         log.warning("the pages can be reached from other machines, without encryption");

@@ -31,8 +31,8 @@ const MAX_FORM_BYTES = 262_144;
 const MAX_SIGN_IN_BYTES = 4096;
 /** A form with one: what one types, or pastes. Larger ones are written to the mount. */
 const MAX_SUBMIT_BYTES = 33_554_432;
-/** Characters of a script take up to three times as much in a form. */
-const FORM_FACTOR = 3;
+/** A line end of a script takes six bytes in a form (%0D%0A), and no other byte takes more than three. */
+const FORM_FACTOR = 6;
 /** Jobs that one form can mean. */
 const MAX_CHOSEN = 1000;
 

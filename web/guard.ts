@@ -90,6 +90,9 @@ export class Guard {
     if (origin === null) return true; // no browser: the cookie and the form token are asked for all the same
     if (!URL.canParse(origin)) return false;
     const { protocol, host } = new URL(origin);
+    // What a reverse proxy says of how it was asked.
+    const scheme = headers.get("x-forwarded-proto");
+    if (scheme !== null && protocol !== `${scheme}:`) return false;
     const asked = headers.get("host")?.toLowerCase() ?? "";
     // A URL leaves out the port that its scheme implies; a Host may have it.
     const implied = protocol === "https:" ? ":443" : ":80";

@@ -135,8 +135,8 @@ Deno.test({
     await t.step("the link lets a browser in, and nothing else does", async () => {
       await home.write(".config/qj.conf", own(page.file(".config/qj.conf")));
       link = (await home.sh(own(page.commands("On this machine")))).trim();
-      await qj.logged(/ pages: /);
-      assert(qj.log.includes(`pages: ${link}\n`), qj.log);
+      const line = await qj.logged(/ pages: /);
+      assert(line.endsWith(` pages: ${link}`), line);
       const browser = new Browser(home, `http://127.0.0.1:${port}`);
       const stranger = await browser.ask("/");
       assert.equal(stranger.status, 401);

@@ -61,7 +61,7 @@ export class Browser {
     body: (next: (pattern: RegExp) => Promise<string>) => Promise<void>,
   ): Promise<void> {
     const child = new Deno.Command("curl", {
-      args: [...this.#args, "-N", this.#origin + path],
+      args: [...this.#args, "-N", "-m", "60", this.#origin + path],
       env: this.#home.env,
       stdin: "null",
       stdout: "piped",
@@ -72,7 +72,7 @@ export class Browser {
         while (true) {
           const { done, value } = await lines.read();
           assert(!done, `the stream ended before ${pattern}`);
-          // It is sent when nothing has happened for long: what did happen was held back.
+          // Sent when nothing has happened for long: what did happen was held back.
           assert.notEqual(value, ": beat", `no ${pattern} in time`);
           if (value.startsWith("data: ") && pattern.test(value)) return value;
         }

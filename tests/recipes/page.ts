@@ -7,7 +7,7 @@
  *
  * Blocks are executed as they stand, in a home directory of their own (home.ts). Three tests replace something, and say what:
  * the waits before retries of backups.md, the directory of node_exporter in prometheus.md, and in browser.md the ports, the
- * user, and the beginnings of absolute paths, for which the home directory is the root directory.
+ * user, the group, and the beginnings of absolute paths, for which the home directory is the root directory.
  */
 import assert from "node:assert/strict";
 
