@@ -168,7 +168,7 @@ export function parseOptions(args: readonly string[], version: () => string): Op
   if (all.runAsRoot && all.runAs === undefined) {
     throw new Failure("--run-as-root means something only with --run-as owner", USAGE);
   }
-  checkHttp(all);
+  checkHttp(all, parsed);
   return { ...all, allowOther: all.allowOther || all.runAs === "owner" };
 }
 
@@ -180,26 +180,38 @@ function readAddress(text: string): Address {
   }
 }
 
-/** Throws {@linkcode Failure} for options of the pages that do not go together. */
-function checkHttp(options: HttpOptions): void {
+/** The options of the pages, as they are written in both ways. */
+const PAGES = {
+  http: ["--http", "-o http"],
+  httpTokenFile: ["--http-token-file", "-o http_token_file"],
+  httpReadOnly: ["--http-readonly", "-o http_readonly"],
+  httpInsecureBind: ["--http-insecure-bind", "-o http_insecure_bind"],
+  httpHosts: ["--http-host", "-o http_host"],
+} as const;
+type PagesKey = keyof typeof PAGES;
+
+/** Throws {@linkcode Failure} for options of the pages that do not go together. `mounted`: those that came with `-o`. */
+function checkHttp(options: HttpOptions, mounted: Partial<HttpOptions>): void {
   const { http, httpTokenFile, httpReadOnly, httpInsecureBind, httpHosts } = options;
+  const knob = (key: PagesKey, as = key) => PAGES[key][as in mounted ? 1 : 0];
   if (http === undefined) {
-    const needless = httpTokenFile !== undefined
-      ? "--http-token-file"
-      : httpReadOnly
-      ? "--http-readonly"
-      : httpInsecureBind
-      ? "--http-insecure-bind"
-      : httpHosts.length > 0
-      ? "--http-host"
-      : null;
-    if (needless === null) return;
-    throw new Failure(`${needless} means something only with --http`, USAGE);
+    const given = { httpTokenFile, httpReadOnly, httpInsecureBind, httpHosts: httpHosts[0] };
+    for (const [key, value] of Object.entries(given) as [keyof typeof given, unknown][]) {
+      if (!value) continue;
+      throw new Failure(
+        `${knob(key)} means something only with ${knob("http", key)}`,
+        USAGE,
+      );
+    }
+    return;
   }
   if (http.kind === "tcp" && !http.isLoopback && !httpInsecureBind) {
     throw new Failure(
-      `--http: other machines can reach ${http.hostname}, and what is sent is not encrypted. Use 127.0.0.1 ` +
-        "behind a reverse proxy with TLS, or say that you mean it with --http-insecure-bind",
+      `${
+        knob("http")
+      }: other machines can reach ${http.hostname}, and what is sent is not encrypted. Use ` +
+        "127.0.0.1 behind a reverse proxy with TLS, or say that you mean it with " +
+        knob("httpInsecureBind", "http"),
       USAGE,
     );
   }

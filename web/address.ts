@@ -21,12 +21,14 @@ export function isIpv4(text: string): boolean {
 
 /** Without brackets. */
 export function isIpv6(text: string): boolean {
-  return text.includes(":") && URL.canParse(`http://[${text}]/`);
+  return /^[0-9a-f:.]*:[0-9a-f:.]*$/i.test(text) && URL.canParse(`http://[${text}]/`);
 }
 
+const isPort = (text: string) => /^\d{1,5}$/.test(text) && Number(text) <= 65535;
+
 function port(text: string): number {
-  const number = /^\d{1,5}$/.test(text) ? Number(text) : NaN;
-  if (!(number <= 65535)) throw new RangeError(`the port is a number up to 65535, not "${text}"`);
+  const number = Number(text);
+  if (!isPort(text)) throw new RangeError(`the port is a number up to 65535, not "${text}"`);
   return number;
 }
 
@@ -65,5 +67,7 @@ export function hostInUrl(hostname: string): string {
 
 /** True for a name that a reverse proxy may give as Host: letters, digits, dots and dashes, with or without a port. */
 export function isHostName(text: string): boolean {
-  return /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?(:\d{1,5})?$/i.test(text);
+  const [, port] = /^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?(?::(.*))?$/is.exec(text) ??
+    [null, "no"];
+  return port === undefined || isPort(port);
 }
