@@ -8,14 +8,39 @@ import { printable } from "../store/printable.ts";
 /** A piece of text with the classes that it has, divided by blanks, or none. */
 export type Piece = readonly [text: string, classes: string];
 
-/** A sequence, whole; or the beginning of one that the text ends with. */
-const SEQUENCE =
-  // deno-lint-ignore no-control-regex
-  /\x1b(?:\[[0-9:;<=>?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)|[ -/]+[0-~]|[0-OQ-WYZ\\`-~])/y;
-// deno-lint-ignore no-control-regex
-const BEGUN = /\x1b(?:\[[0-9:;<=>?]*[ -/]*|[\]PX^_][^\x07\x1b]*\x1b?|[ -/]*)?$/;
-/** Of a sequence that has begun: longer ones are none. */
-const MAX_BEGUN = 4096;
+/** A longer sequence is none: what follows the beginning of one that has no end must not stay hidden. */
+const MAX_SEQUENCE = 65_536;
+
+/**
+ * What has come of a sequence: ESC alone; ESC and intermediates; a control sequence (CSI) with parameters, or with
+ * intermediates behind them; a string (OSC, DCS, SOS, PM, APC), or one that ESC has perhaps ended.
+ */
+type Part = "escape" | "intermediate" | "parameters" | "last" | "string" | "string end";
+
+/** What a character makes of a part: another one; an end; or no sequence at all. */
+function next(part: Part, char: string): Part | "end" | "none" {
+  switch (part) {
+    case "escape":
+      if (char === "[") return "parameters";
+      if (/[\]PX^_]/.test(char)) return "string";
+      if (/[ -/]/.test(char)) return "intermediate";
+      return /[0-~]/.test(char) ? "end" : "none";
+    case "intermediate":
+      if (/[ -/]/.test(char)) return part;
+      return /[0-~]/.test(char) ? "end" : "none";
+    case "parameters":
+      if (/[0-?]/.test(char)) return part;
+      if (/[ -/]/.test(char)) return "last";
+      return /[@-~]/.test(char) ? "end" : "none";
+    case "last":
+      if (/[ -/]/.test(char)) return part;
+      return /[@-~]/.test(char) ? "end" : "none";
+    case "string":
+      return char === "\x07" ? "end" : char === "\x1b" ? "string end" : part;
+    case "string end":
+      return char === "\\" ? "end" : "none";
+  }
+}
 
 interface Look {
   bold: boolean;
@@ -43,53 +68,112 @@ const PLAIN: Look = {
 /** Reads a log piece by piece, and remembers what was asked for before. */
 export class AnsiReader {
   #look: Look = { ...PLAIN };
-  /** The beginning of a sequence, or of a line end, that the text so far has ended with. */
-  #begun = "";
+  /** The sequence that has begun, and what has come of it; null: none. */
+  #part: Part | null = null;
+  #sequence = "";
+  /** A carriage return has come, which may belong to a line feed. */
+  #isReturned = false;
+  /** Text that has one look. */
+  #text = "";
+  #pieces: Piece[] = [];
 
   /** The pieces of the text that follows. `isLast`: no more comes. */
   read(text: string, isLast = false): Piece[] {
-    let all = this.#begun + text;
-    this.#begun = "";
-    if (!isLast) {
-      const begun = /\r$/.exec(all) ?? BEGUN.exec(all.slice(-MAX_BEGUN));
-      if (begun !== null) {
-        this.#begun = begun[0];
-        all = all.slice(0, all.length - begun[0].length);
-      }
-    }
-    const pieces: Piece[] = [];
-    for (let at = 0; at < all.length;) {
-      const escape = all.indexOf("\x1b", at);
-      const end = escape === -1 ? all.length : escape;
-      if (end > at) pieces.push([shown(all.slice(at, end)), this.#classes()]);
-      if (escape === -1) break;
-      SEQUENCE.lastIndex = escape;
-      const sequence = SEQUENCE.exec(all)?.[0];
-      if (sequence !== undefined) this.#take(sequence);
-      else pieces.push(["␛", "control"]);
-      at = escape + (sequence?.length ?? 1);
-    }
+    for (const char of text) this.#add(char);
+    while (isLast && this.#part !== null) this.#giveUp();
+    if (isLast && this.#isReturned) this.#endLine();
+    this.#flush();
+    const pieces = this.#pieces;
+    this.#pieces = [];
     return pieces;
+  }
+
+  #add(char: string): void {
+    if (this.#part === null) return this.#addText(char);
+    const part = next(this.#part, char);
+    if (part === "none" || this.#sequence.length >= MAX_SEQUENCE) {
+      this.#giveUp();
+      return this.#add(char);
+    }
+    this.#sequence += char;
+    if (part !== "end") {
+      this.#part = part;
+      return;
+    }
+    const sequence = this.#sequence;
+    this.#part = null;
+    this.#sequence = "";
+    this.#take(sequence);
+  }
+
+  #addText(char: string): void {
+    if (this.#isReturned) {
+      this.#endLine();
+      if (char === "\n") return;
+    }
+    if (char === "\r") {
+      this.#isReturned = true;
+    } else if (char === "\x1b") {
+      this.#part = "escape";
+      this.#sequence = char;
+    } else {
+      this.#text += char;
+    }
+  }
+
+  #endLine(): void {
+    this.#isReturned = false;
+    this.#text += "\n";
+  }
+
+  /** It is no sequence: all but its ESC is text. */
+  #giveUp(): void {
+    const rest = this.#sequence.slice(1);
+    this.#part = null;
+    this.#sequence = "";
+    this.#flush();
+    this.#pieces.push(["␛", "control"]);
+    for (const char of rest) this.#add(char);
+  }
+
+  #flush(): void {
+    if (this.#text !== "") this.#pieces.push([shown(this.#text), this.#classes()]);
+    this.#text = "";
   }
 
   #take(sequence: string): void {
     // deno-lint-ignore no-control-regex
     const codes = /^\x1b\[([0-9;:]*)m$/.exec(sequence)?.[1];
     if (codes === undefined) return;
-    const numbers = codes.replaceAll(":", ";").split(";").map(Number);
-    for (let i = 0; i < numbers.length;) i += this.#set(numbers, i);
+    this.#flush();
+    const parameters = codes.split(";");
+    for (let i = 0; i < parameters.length;) i += this.#set(parameters, i);
   }
 
-  /** Takes the code at `i`; returns how many numbers it has. */
-  #set(numbers: readonly number[], i: number): number {
+  /** Takes the parameter at `i`; returns how many belong to it. Its own parts are divided by colons. */
+  #set(parameters: readonly string[], i: number): number {
     const look = this.#look;
-    const code = numbers[i]!;
-    if (code === 38 || code === 48) {
-      const [colour, length] = colourAt(numbers, i + 1);
+    const [code = 0, ...parts] = parameters[i]!.split(":").map(Number);
+    if (code === 38 || code === 48 || code === 58) {
+      const isOne = parts.length > 0;
+      // 38:2 may name a colour space before its three numbers.
+      const numbers = isOne && parts[0] === 2 && parts.length > 4
+        ? [2, ...parts.slice(2)]
+        : isOne
+        ? parts
+        : parameters.slice(i + 1, i + 5).map(Number);
+      const [colour, length] = colourOf(numbers);
       if (code === 38) look.front = colour;
-      else look.back = colour;
-      return 1 + length;
+      else if (code === 48) look.back = colour;
+      return isOne ? 1 : 1 + length;
     }
+    if (code === 4 && parts[0] === 0) look.underline = false;
+    else this.#setPlain(code);
+    return 1;
+  }
+
+  #setPlain(code: number): void {
+    const look = this.#look;
     if (code === 0) Object.assign(look, PLAIN);
     else if (code === 1) look.bold = true;
     else if (code === 2) look.dim = true;
@@ -108,7 +192,6 @@ export class AnsiReader {
     else if (code >= 40 && code <= 47) look.back = code - 40;
     else if (code >= 100 && code <= 107) look.back = code - 92;
     else if (code === 49) look.back = null;
-    return 1;
   }
 
   #classes(): string {
@@ -121,13 +204,11 @@ export class AnsiReader {
   }
 }
 
-/** One of 16 colours behind 38 or 48, and how many numbers name it: `5;N`, or `2;R;G;B`. */
-function colourAt(numbers: readonly number[], i: number): [number | null, number] {
-  if (numbers[i] === 5) return [ofPalette(numbers[i + 1] ?? 0), 2];
-  if (numbers[i] === 2) {
-    return [nearest(numbers[i + 1] ?? 0, numbers[i + 2] ?? 0, numbers[i + 3] ?? 0), 4];
-  }
-  return [null, 1];
+/** One of 16 colours, and how many numbers name it: `5;N`, or `2;R;G;B`. */
+function colourOf([kind, ...numbers]: readonly number[]): [number | null, number] {
+  const [first = 0, second = 0, third = 0] = numbers;
+  if (kind === 5) return [ofPalette(first), 2];
+  return kind === 2 ? [nearest(first, second, third), 4] : [null, 1];
 }
 
 /** The 256 colours of xterm: 16, a cube of six by six by six, and a row of greys. */
@@ -154,10 +235,9 @@ function nearest(red: number, green: number, blue: number): number {
   return most > 208 ? hue + 8 : hue;
 }
 
-/** Lines end with a line feed, whatever they ended with; tabs stay; the rest is shown. */
+/** Line feeds and tabs stay; what else could act is shown. */
 function shown(text: string): string {
-  return text.replace(/\r\n?/g, "\n").split(/([\n\t])/)
-    .map((part, i) => i % 2 === 1 ? part : visible(part)).join("");
+  return text.split(/([\n\t])/).map((part, i) => i % 2 === 1 ? part : visible(part)).join("");
 }
 
 /** One line of text with nothing in it that could act or hide; tabs stay. */
