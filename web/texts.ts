@@ -1,5 +1,5 @@
 /** Logs and scripts as plain text, piece by piece: they can be larger than memory should hold. */
-import type { Job } from "../store/job.ts";
+import type { Job, JobId } from "../store/job.ts";
 import type { Store } from "../store/store.ts";
 import { readLog } from "./log_reader.ts";
 
@@ -20,28 +20,27 @@ function pulled(next: (from: number) => { bytes: Uint8Array; end: number } | nul
   }, { highWaterMark: 0 });
 }
 
-export function logText(store: Store, { id, logSize }: Job): Body {
+/** The log from one offset to another: up to where it ended when it was asked for, as what comes later would have no end. */
+function logPart(store: Store, id: JobId, start: number, end: number): Body {
   return pulled((from) => {
     const job = store.jobs.byId(id);
-    // Up to where it ended when it was asked for: what comes later would have no end.
-    return job === undefined || from >= logSize ? null : readLog(store, job, from, true);
-  });
+    const part = job === undefined || from >= end ? null : readLog(store, job, from, true);
+    if (part === null) return null;
+    const more = Math.max(0, part.end - end);
+    return { bytes: part.bytes.subarray(0, part.bytes.length - more), end: part.end };
+  }, start);
+}
+
+export function logText(store: Store, { id, logSize }: Job): Body {
+  return logPart(store, id, 0, logSize);
 }
 
 /** Null: there is no such attempt. */
 export function attemptText(store: Store, { id, logSize }: Job, number: number): Body | null {
   const attempt = store.history.byNumber(id, number);
-  if (attempt === undefined) return null;
-  const end = attempt.logEnd ?? logSize;
-  return pulled((from) => {
-    const job = store.jobs.byId(id);
-    const part = job === undefined || from >= end ? null : readLog(store, job, from, true);
-    return part &&
-      {
-        bytes: part.bytes.subarray(0, part.bytes.length - Math.max(0, part.end - end)),
-        end: part.end,
-      };
-  }, attempt.logStart);
+  return attempt === undefined
+    ? null
+    : logPart(store, id, attempt.logStart, attempt.logEnd ?? logSize);
 }
 
 export function scriptText(store: Store, { id }: Job): Body {
