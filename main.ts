@@ -27,7 +27,7 @@ import { MountFailed, Session } from "./ffi/session.ts";
 import { userByUid } from "./ffi/users.ts";
 import { FileSystem } from "./fs/file_system.ts";
 import type { JobEnvironment } from "./scheduler/command.ts";
-import { maxJobsByDescriptors, readEnvironment } from "./scheduler/environment.ts";
+import { maxConnections, maxJobsByDescriptors, readEnvironment } from "./scheduler/environment.ts";
 import { Owners } from "./scheduler/owners.ts";
 import { Scheduler } from "./scheduler/scheduler.ts";
 import { printable } from "./store/printable.ts";
@@ -86,7 +86,7 @@ async function serve(options: Options & { readonly mountpoint: string }): Promis
     reaper: new Reaper(libc),
     runFolder,
     log: schedulerLog,
-    maxByDescriptors: maxJobsByDescriptors(),
+    maxByDescriptors: maxJobsByDescriptors(options.http === undefined ? 0 : maxConnections()),
   });
   try {
     scheduler.recover();

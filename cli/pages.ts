@@ -1,5 +1,6 @@
 /** The pages of `--http`: what they need from the command line, and what the log says of them. */
 import denoJson from "../deno.json" with { type: "json" };
+import { maxConnections } from "../scheduler/environment.ts";
 import type { SlotsInUse } from "../scheduler/slots.ts";
 import type { Store } from "../store/store.ts";
 import { type Address, hostInUrl } from "../web/address.ts";
@@ -94,13 +95,16 @@ export async function openPages(
     mountpoint,
     version: denoJson.version,
     isReadOnly,
+    maxConnections: maxConnections(),
     submitter: owner ? { uid: Deno.uid() ?? 0, gid: Deno.gid() ?? 0, mode } : null,
     log: pagesLog,
   }).catch((error) => {
     const place = address.kind === "unix"
       ? JSON.stringify(address.path)
       : `${address.hostname}, port ${address.port}`;
-    throw new Failure(`cannot show the queue on ${place} (--http): ${reasonOf(error)}`);
+    // "listen EADDRINUSE: address already in use 127.0.0.1:80"
+    const reason = reasonOf(error).replace(/^listen E[A-Z]+: /, "").replace(/ \S*[/:]\S*$/, "");
+    throw new Failure(`cannot show the queue on ${place} (--http): ${reason}`);
   });
   return {
     tell() {

@@ -61,13 +61,28 @@ const RESERVED_DESCRIPTORS = 64;
 /** A pipe, its other end while spawning, and the process itself. */
 const DESCRIPTORS_PER_JOB = 4;
 
-/** How many jobs at once the limit of open files allows. A runtime that can open nothing more does not survive it. */
-export function maxJobsByDescriptors(): number {
+/** Connections to the pages, and which share of the descriptors they may take. */
+const MAX_CONNECTIONS = 256;
+const SHARE_OF_CONNECTIONS = 1 / 8;
+
+function limitOfOpenFiles(): number {
   const soft = openFilesOf("self")?.soft ?? USUAL_OPEN_FILES;
-  if (soft === "unlimited") return Infinity;
-  return Math.max(1, Math.floor((soft - RESERVED_DESCRIPTORS) / DESCRIPTORS_PER_JOB));
+  return soft === "unlimited" ? Infinity : soft;
 }
 
+/** How many connections to the pages there may be at a time. */
+export function maxConnections(): number {
+  return Math.min(MAX_CONNECTIONS, Math.floor(limitOfOpenFiles() * SHARE_OF_CONNECTIONS));
+}
+
+/**
+ * How many jobs at once the limit of open files allows, besides `others` that are open. A runtime that can open nothing
+ * more does not survive it.
+ */
+export function maxJobsByDescriptors(others: number): number {
+  const left = limitOfOpenFiles() - RESERVED_DESCRIPTORS - others;
+  return Math.max(1, Math.floor(left / DESCRIPTORS_PER_JOB));
+}
 /** As root, Deno drops the supplementary groups of a detached child: what gives them back. */
 function droppedGroups(): string[] {
   if (Deno.uid() !== 0) return [];

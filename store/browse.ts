@@ -6,8 +6,10 @@
 import type { Database } from "./database.ts";
 import { type Job, JOB_COLUMNS, type JobId, type ListedState } from "./job.ts";
 
-/** Beyond these a page does not list the named queues in use: there can be as many as there are jobs. */
+/** Beyond these the named queues in use are not listed: there can be as many as there are jobs. */
 const MAX_QUEUES = 200;
+/** Beyond these the order of what is ready is only that of the first ones, by name. */
+const MAX_READY_QUEUES = 2000;
 /** How many jobs are looked through at once for a part of a name: some milliseconds of work. */
 const LOOKED_THROUGH = 2000;
 
@@ -61,15 +63,17 @@ export class Browse {
       "state = 'active' AND queue = ? AND phase IS NULL AND id > ? ORDER BY id LIMIT ?",
     );
     // The names of the queues are found by leaps through the index.
-    const leaps = (where: string) =>
+    const leaps = (where: string, limit: number) =>
       `WITH RECURSIVE named (queue) AS (
          SELECT min(queue) FROM job WHERE ${where}
          UNION ALL
          SELECT (SELECT min(queue) FROM job WHERE ${where} AND queue > named.queue)
            FROM named WHERE named.queue IS NOT NULL)
-       SELECT queue FROM named WHERE queue IS NOT NULL LIMIT ${MAX_QUEUES}`;
-    this.#readyQueues = db.prepare(leaps("phase = 'ready' AND queue IS NOT NULL"));
-    this.#queues = db.prepare(leaps("queue IS NOT NULL"));
+       SELECT queue FROM named WHERE queue IS NOT NULL LIMIT ${limit}`;
+    this.#readyQueues = db.prepare(
+      leaps("phase = 'ready' AND queue IS NOT NULL", MAX_READY_QUEUES),
+    );
+    this.#queues = db.prepare(leaps("queue IS NOT NULL", MAX_QUEUES));
     // Two parts, since an index in two directions is no range for a pair.
     this.#ready = db.prepare(
       `SELECT * FROM (SELECT ${JOB_COLUMNS} FROM job
@@ -84,9 +88,9 @@ export class Browse {
       `SELECT ${JOB_COLUMNS}, wake_at_ms AS wakeAtMs FROM job
        WHERE phase = 'waiting' AND (wake_at_ms, id) > (?, ?) ORDER BY wake_at_ms, id LIMIT ?`,
     );
-    this.#blocked = jobs(
-      `id IN (SELECT DISTINCT job_id FROM dependency WHERE job_id > ? ORDER BY job_id LIMIT ?)
-         AND phase = 'blocked' ORDER BY id`,
+    this.#blocked = db.prepare(
+      `SELECT ${JOB_COLUMNS} FROM dependency CROSS JOIN job ON id = job_id
+       WHERE job_id > ? AND phase = 'blocked' GROUP BY job_id ORDER BY job_id LIMIT ?`,
     );
     this.#open = jobs("phase = 'open' AND id > ? ORDER BY id LIMIT ?");
     this.#ofQueue = db.prepare(
@@ -153,13 +157,7 @@ export class Browse {
       return this.#waiting.all(wakeAtMs, id, limit) as unknown as Job[];
     }
     if (phase === "open") return this.#open.all(id, limit) as unknown as Job[];
-    return this.#blockedJobs(id, limit);
-  }
-
-  /** One that is open again keeps what it waits for, so a look may find fewer than it asks for. */
-  #blockedJobs(after: number, limit: number): Job[] {
-    const found = this.#blocked.all(after, limit * 2) as unknown as Job[];
-    return found.slice(0, limit);
+    return this.#blocked.all(id, limit) as unknown as Job[];
   }
 
   #readyJobs(from: PendingPlace | null, limit: number, queue: string | null): Job[] {

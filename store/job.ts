@@ -43,7 +43,8 @@ export function submittedMs(job: Job): number | null {
  */
 export function readySinceMs(job: Job): number {
   const isBack = job.attempts > 0 || job.lost > 0;
-  const backMs = isBack ? job.ctimeSec * 1000 + Math.floor(job.ctimeNsec / 1e6) : 0;
+  // Its log has the time of its last move.
+  const backMs = isBack ? job.logMtimeSec * 1000 + Math.floor(job.logMtimeNsec / 1e6) : 0;
   return Math.max(
     submittedMs(job) ?? 0,
     notBeforeMs(job) ?? 0,

@@ -37,6 +37,7 @@ export class Queue {
   readonly #events: Events;
   readonly #now: () => number;
   readonly #held = new Set<JobId>();
+  readonly #listeners: (() => void)[] = [];
   readonly #setPhase;
   readonly #wakeDue;
   readonly #nextWake;
@@ -142,6 +143,15 @@ export class Queue {
     return this.#seq;
   }
 
+  /** Calls `listener`, which must not throw, when a job waits for something else than before, or no more. */
+  onChange(listener: () => void): void {
+    this.#listeners.push(listener);
+  }
+
+  #tell(): void {
+    for (const listener of this.#listeners) listener();
+  }
+
   /** True while a writer has the job's script open. */
   isHeld(id: JobId): boolean {
     return this.#held.has(id);
@@ -186,6 +196,7 @@ export class Queue {
   #place(job: Job, phase: Phase, wake: number | null): void {
     const seq = job.seq ?? (phase === "open" ? null : this.nextSeq());
     this.#db.transaction(() => {
+      if (job.phase !== phase) this.#db.afterCommit(() => this.#tell());
       this.#setPhase.run({
         id: job.id,
         phase,
@@ -228,6 +239,7 @@ export class Queue {
     const { at } = this.#nextWake.get() as { at: number | null };
     if (at === null || at > this.#now()) return at;
     this.#db.run(this.#wakeDue, this.#now());
+    this.#tell();
     return (this.#nextWake.get() as { at: number | null }).at;
   }
 

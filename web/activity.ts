@@ -85,20 +85,26 @@ export class Activity {
 
   /** Resolves when all events up to now are counted. Rejects with what the store says. */
   upToDate(): Promise<void> {
-    return this.#reading ??= this.#read().finally(() => this.#reading = null);
+    return this.#reading ??= this.#read();
   }
 
   async #read(): Promise<void> {
-    while (this.#unread > 0) {
-      const lines = this.#store.events.linesFrom(this.#position, READ_AT_ONCE);
-      for (const { position, line } of lines) {
-        this.#count(JSON.parse(new TextDecoder().decode(line)) as Event);
-        this.#position = position + line.length;
+    await null; // so that it is known as the one that reads before it can end
+    try {
+      while (this.#unread > 0) {
+        const lines = this.#store.events.linesFrom(this.#position, READ_AT_ONCE);
+        for (const { position, line } of lines) {
+          this.#count(JSON.parse(new TextDecoder().decode(line)) as Event);
+          this.#position = position + line.length;
+        }
+        if (lines.length === 0) break;
+        // Also when that was all: whoever calls meanwhile is told when what has come since is counted too.
+        await new Promise((resolve) => setTimeout(resolve, 0));
       }
-      if (lines.length < READ_AT_ONCE) break;
-      await new Promise((resolve) => setTimeout(resolve, 0));
+      this.#forgetOld();
+    } finally {
+      this.#reading = null;
     }
-    this.#forgetOld();
   }
 
   #count({ event, time, waited_sec, run_time_sec }: Event): void {

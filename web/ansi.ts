@@ -79,13 +79,37 @@ export class AnsiReader {
 
   /** The pieces of the text that follows. `isLast`: no more comes. */
   read(text: string, isLast = false): Piece[] {
-    for (const char of text) this.#add(char);
+    this.#addAll(text);
     while (isLast && this.#part !== null) this.#giveUp();
     if (isLast && this.#isReturned) this.#endLine();
     this.#flush();
     const pieces = this.#pieces;
     this.#pieces = [];
     return pieces;
+  }
+
+  /** Whole runs of what is only text, or only the content of a string, at once. */
+  #addAll(text: string): void {
+    for (let at = 0; at < text.length;) {
+      const end = this.#runEnd(text, at);
+      if (end > at) {
+        if (this.#part === null) this.#text += text.slice(at, end);
+        else this.#sequence += text.slice(at, end);
+        at = end;
+      } else {
+        const char = String.fromCodePoint(text.codePointAt(at)!);
+        this.#add(char);
+        at += char.length;
+      }
+    }
+  }
+
+  /** Up to where a text goes on as it is: `at`, if the next character has to be looked at. */
+  #runEnd(text: string, at: number): number {
+    if (this.#part === null && !this.#isReturned) return nextOf(text, at, ["\x1b", "\r"]);
+    if (this.#part !== "string") return at;
+    const most = at + MAX_SEQUENCE - this.#sequence.length;
+    return Math.max(at, Math.min(most, nextOf(text, at, ["\x07", "\x1b"])));
   }
 
   #add(char: string): void {
@@ -133,7 +157,7 @@ export class AnsiReader {
     this.#sequence = "";
     this.#flush();
     this.#pieces.push(["␛", "control"]);
-    for (const char of rest) this.#add(char);
+    this.#addAll(rest);
   }
 
   #flush(): void {
@@ -202,6 +226,12 @@ export class AnsiReader {
     if (back !== null) names.push(`b${back}`);
     return names.join(" ");
   }
+}
+
+/** Where the first of some characters is, from `at` on; else the end. */
+function nextOf(text: string, at: number, characters: readonly string[]): number {
+  const found = characters.map((character) => text.indexOf(character, at)).filter((i) => i !== -1);
+  return Math.min(text.length, ...found);
 }
 
 /** One of 16 colours, and how many numbers name it: `5;N`, or `2;R;G;B`. */

@@ -7,10 +7,11 @@ import { bodyLimit } from "hono/body-limit";
 import { getCookie } from "hono/cookie";
 import { StoreError } from "../store/errors.ts";
 import type { Job, JobId, ListedState } from "../store/job.ts";
+import { printable } from "../store/printable.ts";
 import { checkSettings, InvalidSettings, type Settings } from "../store/settings.ts";
 import type { Range } from "./charts.tsx";
 import { clientScript } from "./client.ts";
-import { JOB_COMMANDS, type JobCommand, Refused, type Result } from "./commands.ts";
+import { cannotRun, JOB_COMMANDS, type JobCommand, Refused, type Result } from "./commands.ts";
 import { SECURITY_HEADERS } from "./guard.ts";
 import { JobPage } from "./job_page.tsx";
 import { listPage } from "./list.ts";
@@ -256,7 +257,9 @@ export function makeApp(site: Site, log: AppLog): Hono {
     const script = text(sent, "script") ?? "";
     try {
       const job = site.commands.submit(name, script, site.submitter);
-      const result = { isDone: true, text: `“${job.name}” was handed in` };
+      const result = job.state === "failed"
+        ? { isDone: false, text: cannotRun(job) }
+        : { isDone: true, text: printable(`“${job.name}” was handed in`) };
       return goOn(c, once, [result], `/jobs/${job.id}`);
     } catch (error) {
       const reason = reasonOf(error);
@@ -288,8 +291,8 @@ export function makeApp(site: Site, log: AppLog): Hono {
     if (error instanceof StoreError) {
       return problem(c, 503, "The state file cannot be used", sentence(error.message));
     }
-    // Its sender has gone away in the middle of it.
-    if (c.req.raw.signal.aborted) return c.body(null, 400);
+    // Its sender has gone away in the middle of it, or has sent what is no request.
+    if (c.req.raw.signal.aborted || isCutOff(error)) return c.body(null, 400);
     log.unexpected(c.req.path, error);
     return problem(c, 500, "A bug in qj", "The daemon's log has what happened.");
   });
@@ -334,6 +337,12 @@ function onceOf(sent: Form): string {
   return /^[0-9a-f-]{36}$/.test(once) ? once : crypto.randomUUID();
 }
 
+/** Errors of node:http when a body does not come to its end. */
+function isCutOff(error: Error): boolean {
+  const { code = "" } = error as { code?: string };
+  return /^(ECONNRESET|ERR_STREAM_PREMATURE_CLOSE|HPE_)/.test(code) || error.name === "AbortError";
+}
+
 /** A page of ours, whatever the form says. */
 function backOf(sent: Form): string {
   const back = text(sent, "back") ?? "";
@@ -364,11 +373,11 @@ function queryOf(c: Context): Query {
 function pause(site: Site, paused: boolean): Result {
   return attempt(() => {
     const keys = site.commands.configure({ paused } satisfies Partial<Settings>);
+    if (keys.length === 0) {
+      return { isDone: true, text: `The queue is ${paused ? "paused" : "running"} already` };
+    }
     const now = paused ? "paused: nothing more is started" : "running";
-    return {
-      isDone: true,
-      text: keys.length > 0 ? `The queue is ${now}` : `The queue is ${now} already`,
-    };
+    return { isDone: true, text: `The queue is ${now}` };
   });
 }
 

@@ -54,6 +54,13 @@ function parseHandle(handle: string): { readonly id: JobId; readonly seq: number
   return id === undefined ? null : { id: Number(id) as JobId, seq: Number(seq) };
 }
 
+/** What is said of a job that went to failed instead of waiting for its turn. */
+export function cannotRun({ name, error }: Pick<Job, "name" | "error">): string {
+  return `${quoted(name)} cannot run: ${
+    printable((error ?? "it failed").replace(/^not run: /, ""))
+  }`;
+}
+
 const done = (text: string): Result => ({ isDone: true, text });
 const refused = (text: string): Result => ({ isDone: false, text });
 const quoted = (name: string) => printable(`“${name}”`);
@@ -133,9 +140,12 @@ export class Commands {
     if (!isFinished(job)) return refused(`${name} has not ended; it ${WHERE[job.state]}`);
     this.#leave(job, () => this.#store.moves.requeue(job, job.name));
     const now = this.#store.jobs.byId(job.id);
-    if (now?.state === "failed") return refused(`${name} cannot run: ${now.error ?? "it failed"}`);
+    if (now?.state === "failed") return refused(cannotRun(now));
     if (isDraft(job.name)) {
       return done(`${name} is in pending, a draft: it runs when it is renamed`);
+    }
+    if (job.scriptSize === 0) {
+      return done(`${name} is in pending, empty: it runs when something is written to it`);
     }
     return done(`${name} is queued again`);
   }

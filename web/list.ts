@@ -53,18 +53,20 @@ export async function listPage(site: Site, query: Query, after: string): Promise
 /** The job of the whole name comes first, since it is the one that is meant; then those that have the text in theirs. */
 async function search(site: Site, query: Query, after: string): Promise<Page> {
   const { browse, store } = site;
-  const exact = after === "" && query.text !== "" ? store.jobs.byName(query.text) : undefined;
-  const isMeant = exact !== undefined && (query.state === null || exact.state === query.state) &&
-    (query.queue === null || exact.queue === query.queue);
-  const jobs: Job[] = isMeant ? [exact] : [];
+  const meant = query.text === "" ? undefined : store.jobs.byName(query.text);
+  const isMeant = meant !== undefined && (query.state === null || meant.state === query.state) &&
+    (query.queue === null || meant.queue === query.queue);
+  const jobs: Job[] = isMeant && after === "" ? [meant] : [];
   const filter = { state: query.state, queue: query.queue };
-  const until = performance.now() + (isMeant ? FOUND_MS : SEARCH_MS);
-  let turnEnd = performance.now() + TURN_MS;
+  const begun = performance.now();
+  const until = begun + (jobs.length > 0 ? FOUND_MS : SEARCH_MS);
+  let turnEnd = begun + TURN_MS;
   let below: number | null = number(after) ?? Number.MAX_SAFE_INTEGER;
-  while (below !== null && jobs.length < PAGE) {
-    const found = browse.search(query.text, filter, below, PAGE - jobs.length);
+  // One more than a page has, to know whether there is another.
+  while (below !== null && jobs.length <= PAGE) {
+    const found = browse.search(query.text, filter, below, PAGE + 2 - jobs.length);
     // Its place in the order would show it again.
-    jobs.push(...found.jobs.filter(({ id }) => id !== exact?.id));
+    jobs.push(...found.jobs.filter(({ id }) => !isMeant || id !== meant.id));
     below = found.below;
     const now = performance.now();
     if (now > until) break;
@@ -73,8 +75,10 @@ async function search(site: Site, query: Query, after: string): Promise<Page> {
       turnEnd = performance.now() + TURN_MS;
     }
   }
-  const next = below === null ? null : String(below);
-  return { jobs, next, isUnfinished: next !== null && jobs.length < PAGE };
+  if (jobs.length > PAGE) {
+    return { jobs: jobs.slice(0, PAGE), next: String(jobs[PAGE - 1]!.id), isUnfinished: false };
+  }
+  return { jobs, next: below === null ? null : String(below), isUnfinished: below !== null };
 }
 
 function number(text: string): number | null {

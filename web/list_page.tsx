@@ -1,4 +1,5 @@
 /** Lists of jobs: by state, by queue, by name. */
+import { printable } from "../store/printable.ts";
 import { count } from "./format.ts";
 import { JobsTable } from "./jobs_table.tsx";
 import type { Page } from "./list.ts";
@@ -25,12 +26,12 @@ export function listPath({ text, state, queue }: Query, after = ""): string {
 
 export function ListPage({ site, query, after, page, said }: ListPageProps) {
   const { state, queue, text } = query;
-  const title = [
+  const title = printable([
     state ?? "all",
     "jobs",
     ...queue === null ? [] : [`of the queue ${queue}`],
     ...text === "" ? [] : [`with “${text}”`],
-  ].join(" ");
+  ].join(" "));
   const isPlain = text === "" && queue === null;
   return (
     <Layout

@@ -23,6 +23,7 @@ export class Live {
       if (kind === "events" || kind === "queued" || kind === "config") this.#changed();
     });
     store.directories.onChange(() => this.#changed());
+    store.queue.onChange(() => this.#changed());
   }
 
   /** Of what pages show. */

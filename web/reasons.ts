@@ -20,6 +20,7 @@ export function reasonOf(store: Store, slots: SlotsInUse, job: Job): Reason {
       return { text: ofOpen(store, job) };
     case "blocked": {
       const names = store.dependencies.namesOf(job.id);
+      if (names.length === 0) return { text: "what it waited for has just ended" };
       const more = names.length > MAX_NAMES ? ` ${names.length} jobs, of them` : "";
       return { text: `after${more}`, jobs: names.slice(0, MAX_NAMES) };
     }
@@ -49,10 +50,11 @@ function ofReady(store: Store, slots: SlotsInUse, job: Job): string {
   const limit = job.queue === null || !Object.hasOwn(queues, job.queue)
     ? undefined
     : queues[job.queue]!.max_job_count;
-  if (limit !== undefined && slots.countOf(job.queue!) >= limit) {
+  const running = job.queue === null ? 0 : slots.countOf(job.queue);
+  if (limit !== undefined && running >= limit) {
     return limit === 0
       ? `the queue ${job.queue} is stopped (max_job_count 0)`
-      : `the queue ${job.queue} is full (${limit} of ${limit})`;
+      : `the queue ${job.queue} is full (${running} of ${limit})`;
   }
   if (slots.count >= slots.limit) {
     const why = slots.limit < max_job_count ? ", as many as the limit of open files allows" : "";

@@ -1,4 +1,5 @@
 /** What is looked for in a list of jobs. */
+import { printable } from "../store/printable.ts";
 import type { Site } from "./site.ts";
 import { STATES } from "./site.ts";
 
@@ -35,7 +36,7 @@ export function SearchForm({ site, query = NOTHING }: { site: Site; query?: Quer
           <select name="queue">
             <option value="">any</option>
             {[...queues].sort().map((queue) => (
-              <option value={queue} selected={queue === query.queue}>{queue}</option>
+              <option value={queue} selected={queue === query.queue}>{printable(queue)}</option>
             ))}
           </select>
         </label>

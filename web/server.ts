@@ -2,6 +2,9 @@
  * The pages of `--http`. A module that is loaded only when somebody wants them, with all that it imports, so that a daemon
  * without them is as small as ever.
  */
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { getRequestListener } from "@hono/node-server";
 import type { SlotsInUse } from "../scheduler/slots.ts";
 import { Browse } from "../store/browse.ts";
 import type { Store } from "../store/store.ts";
@@ -16,13 +19,8 @@ import { Said } from "./said.ts";
 /** For the daemon's user and the group of the folder, to which a reverse proxy may belong. */
 const SOCKET_MODE = 0o660;
 
-/** Between two tries to listen again, in ms. */
-const RETRY_MS = 1000;
-
-interface Served {
-  readonly finished: Promise<void>;
-  readonly port: number;
-}
+/** A connection on which nothing has come or gone for so long is closed, in ms: far more than the beats of a stream. */
+const SILENCE_MS = 60_000;
 
 /** What a browser can ask for of an address that stands for all. */
 const LOCAL: Readonly<Record<string, string>> = { "0.0.0.0": "127.0.0.1", "::": "::1" };
@@ -38,6 +36,8 @@ export interface PagesOptions {
   readonly version: string;
   readonly isReadOnly: boolean;
   readonly submitter: Submitter | null;
+  /** Open at a time: more are turned away, so that jobs and files have what they need. */
+  readonly maxConnections: number;
   readonly log: PagesLog;
 }
 
@@ -56,48 +56,30 @@ export interface Pages {
 /** Serves the pages. Throws what the system says when it cannot listen. */
 export async function servePages(options: PagesOptions): Promise<Pages> {
   const { store, slots, hosts, token, mountpoint, version, isReadOnly, log } = options;
-  let address = options.address;
-  let handler: (request: Request) => Response | Promise<Response> = () =>
+  const { address } = options;
+  if (address.kind === "unix") await makeFree(address.path);
+  let fetch: (request: Request) => Response | Promise<Response> = () =>
     new Response(null, { status: 503 });
-  const abort = new AbortController();
-  const serve = async (): Promise<Served> => {
-    const common = {
-      signal: abort.signal,
-      onListen: () => {},
-      handler: (request: Request) => handler(request),
-    };
-    if (address.kind === "tcp") {
-      const server = Deno.serve({ ...common, hostname: address.hostname, port: address.port });
-      return { finished: server.finished, port: server.addr.port };
-    }
-    await removeDead(address.path);
-    const server = Deno.serve({ ...common, path: address.path });
-    await Deno.chmod(address.path, SOCKET_MODE);
-    return { finished: server.finished, port: 0 };
-  };
-  let served = await serve();
-  if (address.kind === "tcp") address = { ...address, port: served.port };
-  const finished = (async () => {
-    while (!abort.signal.aborted) {
-      try {
-        await served.finished;
-        return;
-      } catch (error) {
-        // More connections than the limit of open files allows: the queue goes on, and so do the pages, later.
-        log.interrupted(error);
-        await pause(RETRY_MS, abort.signal);
-        served = abort.signal.aborted ? served : await serve()
-          .catch((error) => ({ finished: Promise.reject(error), port: 0 }));
-      }
-    }
-  })();
+  const server = createServer(
+    // Looks of the server for slow connections would wake an idle daemon: each connection has a timer of its own.
+    { connectionsCheckingInterval: 2 ** 31 - 1 },
+    getRequestListener((request) => fetch(request), { overrideGlobalObjects: false }),
+  );
+  server.maxConnections = options.maxConnections;
+  server.on("connection", (socket) => socket.setTimeout(SILENCE_MS, () => socket.destroy()));
+  await listen(server, address);
+  server.on("error", (error) => log.interrupted(error));
+  if (address.kind === "unix") await Deno.chmod(address.path, SOCKET_MODE);
+  const bound = address.kind === "unix"
+    ? address
+    : { ...address, port: (server.address() as AddressInfo).port };
   const app = makeApp({
     store,
     slots,
     browse: new Browse(store.db),
     activity: new Activity(store),
     commands: new Commands(store, log),
-    guard: new Guard(token, address, hosts),
+    guard: new Guard(token, bound, hosts),
     live: new Live(store),
     said: new Said(),
     mountpoint,
@@ -105,37 +87,45 @@ export async function servePages(options: PagesOptions): Promise<Pages> {
     isReadOnly,
     submitter: isReadOnly ? null : options.submitter,
   }, log);
-  handler = (request) => app.fetch(request);
+  fetch = (request) => app.fetch(request);
   return {
-    url: address.kind === "unix"
-      ? `unix:${address.path}`
-      : `http://${hostInUrl(LOCAL[address.hostname] ?? address.hostname)}:${address.port}/`,
+    url: bound.kind === "unix"
+      ? `unix:${bound.path}`
+      : `http://${hostInUrl(LOCAL[bound.hostname] ?? bound.hostname)}:${bound.port}/`,
     async close() {
-      abort.abort();
-      await finished;
-      if (address.kind === "unix") await Deno.remove(address.path).catch(() => {});
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      server.closeAllConnections();
+      await closed;
+      if (bound.kind === "unix") await Deno.remove(bound.path).catch(() => {});
     },
   };
 }
 
-/** Resolves after so many ms, or when `signal` says that it is over. */
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener("abort", () => {
-      clearTimeout(timer);
+function listen(server: Server, address: Address): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    const listening = () => {
+      server.off("error", reject);
       resolve();
-    });
+    };
+    if (address.kind === "unix") server.listen(address.path, listening);
+    else server.listen({ host: address.hostname, port: address.port, ipv6Only: false }, listening);
   });
 }
 
-/** The socket of a daemon that has ended without removing it. One that somebody listens on stays, and so does a file. */
-async function removeDead(path: string): Promise<void> {
+/**
+ * Removes the socket of a daemon that has ended without doing so. Throws for one on which somebody listens, and for any
+ * other file: node:http would take it away when it finds that it cannot listen.
+ */
+async function makeFree(path: string): Promise<void> {
   const stat = await Deno.lstat(path).catch(() => null);
-  if (!stat?.isSocket) return;
+  if (stat === null) return;
+  if (!stat.isSocket) throw new Error("something else is there");
   try {
     (await Deno.connect({ transport: "unix", path })).close();
   } catch (error) {
-    if (error instanceof Deno.errors.ConnectionRefused) await Deno.remove(path);
+    if (!(error instanceof Deno.errors.ConnectionRefused)) throw error;
+    return await Deno.remove(path);
   }
+  throw new Error("address already in use");
 }

@@ -2,6 +2,7 @@
  * The settings, a field for each. What is sent is what differs from what was shown, so that two people who change different
  * settings do not undo each other's; it is checked as config.json is, and what is refused stays in its field.
  */
+import type { Child } from "hono/jsx";
 import { DEFAULT_SETTINGS, type Settings } from "../store/settings.ts";
 import type { Result } from "./commands.ts";
 import { FormFields, Layout } from "./parts.tsx";
@@ -62,18 +63,32 @@ export function fieldText(kind: Kind, value: unknown): string {
   return kind === "JSON" ? JSON.stringify(value) : String(value);
 }
 
+// Digits in one place only: digits that two parts can share make the search take the square of their number.
+const NUMBER = /^[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[-+]?\d+)?$/i;
+
+/** Undefined: it is no JSON. */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
 /** The value that a field means; what cannot be read is left as text, for the check to say so. */
 function valueOf(kind: Kind, text: string): unknown {
   const trimmed = text.trim();
   if (kind === "yes or no") return trimmed === "true";
   if (kind === "text") return trimmed === "" ? null : text;
   if (kind === "number or nothing" && trimmed === "") return null;
-  if (kind !== "JSON" && !/^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(trimmed)) return text;
-  try {
-    return kind === "JSON" ? JSON.parse(trimmed) : Number(trimmed);
-  } catch {
-    return text;
-  }
+  if (kind === "JSON") return parsed(trimmed) ?? text;
+  const number = NUMBER.test(trimmed) ? Number(trimmed) : NaN;
+  return Number.isFinite(number) ? number : text;
+}
+
+/** What a form sends has the line ends of the network. */
+function lines(text: string): string {
+  return text.replace(/\r\n?/g, "\n");
 }
 
 /** What a form asks to change: the fields that differ from what they were when it was shown. */
@@ -83,8 +98,8 @@ export function changeOf(form: ReadonlyMap<string, string>): Record<string, unkn
     const was = form.get(`was_${key}`);
     if (was === undefined) continue;
     const { kind } = FIELDS[key];
-    const is = form.get(key) ?? (kind === "yes or no" ? "false" : was);
-    if (is.replace(/\r\n?/g, "\n") !== was) change[key] = valueOf(kind, is);
+    const is = lines(form.get(key) ?? (kind === "yes or no" ? "false" : was));
+    if (is !== lines(was)) change[key] = valueOf(kind, is);
   }
   return change;
 }
@@ -99,6 +114,7 @@ export interface SettingsPageProps {
 
 export function SettingsPage({ site, said, typed, error }: SettingsPageProps) {
   const current = site.store.settings.current;
+  const given = typed && new Map([...typed].map(([key, text]) => [key, lines(text)]));
   return (
     <Layout site={site} title="Settings" at="settings" said={said}>
       <h1>Settings</h1>
@@ -106,15 +122,14 @@ export function SettingsPage({ site, said, typed, error }: SettingsPageProps) {
         The same as in <code>config.json</code>. A change is in force at once.
       </p>
       {error !== undefined && <p class="refused" role="alert" id="error">{error}</p>}
-      <form method="post" action="/settings" class="fields settings">
-        <FormFields site={site} back="/settings" />
+      <Frame site={site}>
         {KEYS.map((key) => {
           const { kind, hint } = FIELDS[key];
           const shown = fieldText(kind, current[key]);
-          const was = typed?.get(`was_${key}`) ?? shown;
-          const text = typed === undefined
+          const was = given?.get(`was_${key}`) ?? shown;
+          const text = given === undefined
             ? shown
-            : typed.get(key) ?? (kind === "yes or no" ? "false" : was);
+            : given.get(key) ?? (kind === "yes or no" ? "false" : was);
           const usual = fieldText(kind, DEFAULT_SETTINGS[key]);
           return (
             <div class="field">
@@ -133,8 +148,20 @@ export function SettingsPage({ site, said, typed, error }: SettingsPageProps) {
             <button type="submit" class="main">Save</button>
           </p>
         )}
-      </form>
+      </Frame>
     </Layout>
+  );
+}
+
+/** A form, if something can be changed. */
+function Frame({ site, children }: { site: Site; children?: Child }) {
+  const look = "fields settings";
+  if (site.isReadOnly) return <div class={look}>{children}</div>;
+  return (
+    <form method="post" action="/settings" class={look}>
+      <FormFields site={site} back="/settings" />
+      {children}
+    </form>
   );
 }
 

@@ -4,7 +4,8 @@
  */
 import type { Context } from "hono";
 import { type SSEStreamingApi, streamSSE } from "hono/streaming";
-import type { Job } from "../store/job.ts";
+import type { Job, JobId } from "../store/job.ts";
+import type { Store } from "../store/store.ts";
 import { AnsiReader } from "./ansi.ts";
 import { readLog } from "./log_reader.ts";
 import type { Site } from "./site.ts";
@@ -15,6 +16,8 @@ const MAX_STREAMS = 200;
 const LOOK_MS = 200;
 /** So that proxies and browsers see that the connection lives, in ms. */
 const BEAT_MS = 20_000;
+/** What is read of a log before the place where a stream begins. */
+const BEFORE_BYTES = 65_536;
 /** When a browser that has lost the connection tries again, in ms. */
 const RETRY_MS = 1000;
 
@@ -66,8 +69,8 @@ export class Streams {
     const asked = c.req.header("last-event-id") ?? c.req.query("from") ?? "0";
     let from = /^\d{1,15}$/.test(asked) ? Number(asked) : 0;
     return this.#stream(c, async (stream, bell) => {
-      const reader = new AnsiReader();
       const decoder = new TextDecoder();
+      const reader = readerAt(store, id, from);
       bell.hang(live.watch(() => {
         bell.isFresh = true;
         bell.ring();
@@ -96,6 +99,22 @@ export class Streams {
       }
     });
   }
+}
+
+/** A reader that has read what is before an offset: colours go on where a page ends, and so does half a sequence. */
+function readerAt(store: Store, id: JobId, offset: number): AnsiReader {
+  const reader = new AnsiReader();
+  const decoder = new TextDecoder();
+  for (let at = Math.max(0, offset - BEFORE_BYTES); at < offset;) {
+    const job = store.jobs.byId(id);
+    const part = job && readLog(store, job, at, true);
+    if (!part) break;
+    const more = Math.max(0, part.end - offset);
+    const bytes = part.bytes.subarray(0, Math.max(0, part.bytes.length - more));
+    reader.read(decoder.decode(bytes, { stream: true }));
+    at = part.end;
+  }
+  return reader;
 }
 
 /** Wakes one who waits, before his time is over. */

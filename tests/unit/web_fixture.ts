@@ -41,11 +41,24 @@ export class WebFixture extends StoreFixture {
     ...{ activity: new Activity(this.store), mountpoint: "/mnt/q", version: "1.2.3" },
     ...{ isReadOnly: false, submitter: SUBMITTER },
   };
-  readonly #app = makeApp(this.site, this.pagesLog);
 
   /** A command on a job as it is now, or as it was shown. */
   do(command: JobCommand, job: Job | string, value = ""): Result {
     return this.commands.run(command, typeof job === "string" ? job : handleOf(job), value);
+  }
+
+  /** Asks for a page as who is signed in. */
+  async get(path: string): Promise<Response> {
+    return await this.#ask(path, { headers: this.#headers });
+  }
+
+  get #headers(): Record<string, string> {
+    return { host: "127.0.0.1:8080", cookie: this.guard.cookie(false).split(";")[0]! };
+  }
+
+  async #ask(path: string, init: RequestInit): Promise<Response> {
+    const request = new Request(`http://127.0.0.1:8080${path}`, init);
+    return await makeApp(this.site, this.pagesLog).fetch(request);
   }
 
   /** Sends a form of ours, and gives what came of it: its results, or the page that has refused it. */
@@ -55,17 +68,9 @@ export class WebFixture extends StoreFixture {
     readonly html: string;
   }> {
     const body = new URLSearchParams({ form_token: this.guard.formToken, ...fields });
-    const headers = {
-      host: "127.0.0.1:8080",
-      cookie: this.guard.cookie(false).split(";")[0]!,
-      "content-type": "application/x-www-form-urlencoded",
-    };
-    const request = new Request(`http://127.0.0.1:8080${path}`, { method: "POST", body, headers });
-    const answer = await this.#app.fetch(request);
-    const once = new URL(answer.headers.get("location") ?? "/", request.url).searchParams.get(
-      "said",
-    );
-    const results = this.said.of(once ?? undefined)?.results ?? [];
+    const answer = await this.#ask(path, { method: "POST", body, headers: this.#headers });
+    const url = new URL(answer.headers.get("location") ?? "/", "http://qj");
+    const results = this.said.of(url.searchParams.get("said") ?? undefined)?.results ?? [];
     return { status: answer.status, results, html: await answer.text() };
   }
 
