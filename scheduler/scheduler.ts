@@ -347,6 +347,8 @@ export class Scheduler {
 
   #free(attempt: AttemptId): void {
     this.#slots.free(attempt);
+    // For those who look, too: what was left of it may have been all that others waited for.
+    this.#store.changes.emit({ kind: "queued" });
     this.#kick();
     if (this.#slots.count > 0) return;
     for (const resolve of this.#idle.splice(0)) resolve();

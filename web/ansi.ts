@@ -150,13 +150,12 @@ export class AnsiReader {
     this.#text += "\n";
   }
 
-  /** It is no sequence: all but its ESC is text. */
+  /** It is no sequence but text. */
   #giveUp(): void {
     const rest = this.#sequence.slice(1);
     this.#part = null;
     this.#sequence = "";
-    this.#flush();
-    this.#pieces.push(["␛", "control"]);
+    this.#text += "␛";
     this.#addAll(rest);
   }
 

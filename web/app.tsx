@@ -8,10 +8,12 @@ import { getCookie } from "hono/cookie";
 import { StoreError } from "../store/errors.ts";
 import type { Job, JobId, ListedState } from "../store/job.ts";
 import { printable } from "../store/printable.ts";
-import { checkSettings, InvalidSettings, type Settings } from "../store/settings.ts";
+import { checkSettings } from "../store/settings.ts";
+import { act, isAction, refusalOf } from "./actions.ts";
 import type { Range } from "./charts.tsx";
 import { clientScript } from "./client.ts";
-import { cannotRun, JOB_COMMANDS, type JobCommand, Refused, type Result } from "./commands.ts";
+import { cannotRun, type Result } from "./commands.ts";
+import { formOf, onceOf, textOf, withSaid } from "./forms.ts";
 import { SECURITY_HEADERS } from "./guard.ts";
 import { JobPage } from "./job_page.tsx";
 import { listPage } from "./list.ts";
@@ -34,15 +36,14 @@ const MAX_SIGN_IN_BYTES = 4096;
 const MAX_SUBMIT_BYTES = 33_554_432;
 /** A line end of a script takes six bytes in a form (%0D%0A), and no other byte takes more than three. */
 const FORM_FACTOR = 6;
-/** Jobs that one form can mean. */
-const MAX_CHOSEN = 1000;
+
+/** A page that is there already asks for itself: without the log, which it has from a stream. */
+const UPDATE_HEADER = "x-qj-update";
 
 export interface AppLog {
   /** A request failed by a bug. */
   unexpected(path: string, error: unknown): void;
 }
-
-type Form = FormData;
 
 export function makeApp(site: Site, log: AppLog): Hono {
   const { guard, store, said } = site;
@@ -85,14 +86,14 @@ export function makeApp(site: Site, log: AppLog): Hono {
     })(c, next);
 
   app.post("/sign-in", limit(() => MAX_SIGN_IN_BYTES), async (c) => {
-    const token = text(await form(c), "token")?.trim() ?? "";
+    const token = textOf(await formOf(c), "token")?.trim() ?? "";
     if (!guard.knowsToken(token)) {
       return html(c, <SignIn error="That is not the token of this queue." />, 401);
     }
     return signIn(c);
   });
   const signIn = (c: Context) => {
-    const isSecure = c.req.header("x-forwarded-proto") === "https";
+    const isSecure = c.req.header("x-forwarded-proto")?.split(",")[0] === "https";
     c.header("Set-Cookie", guard.cookie(isSecure));
     return html(c, <SignedIn />);
   };
@@ -123,9 +124,9 @@ export function makeApp(site: Site, log: AppLog): Hono {
   app.use((c, next) => c.req.path === "/submit" ? next() : limitForm(c, next));
 
   /** A form of ours, which may act. */
-  const ownForm = async (c: Context): Promise<Form | Response> => {
-    const sent = await form(c);
-    if (!guard.isOwnForm(text(sent, "form_token"))) {
+  const ownForm = async (c: Context): Promise<FormData | Response> => {
+    const sent = await formOf(c);
+    if (!guard.isOwnForm(textOf(sent, "form_token"))) {
       return problem(c, 403, "Refused", "This form does not come from a page of this queue.");
     }
     return sent;
@@ -178,9 +179,15 @@ export function makeApp(site: Site, log: AppLog): Hono {
 
   app.get("/jobs/:id", (c) => {
     const job = jobOf(c);
-    return job === undefined
-      ? noJob(c)
-      : html(c, <JobPage site={site} job={job} said={results(c)} />);
+    return job === undefined ? noJob(c) : html(
+      c,
+      <JobPage
+        site={site}
+        job={job}
+        said={results(c)}
+        isUpdate={c.req.header(UPDATE_HEADER) !== undefined}
+      />,
+    );
   });
   app.get("/jobs/:id/log", (c) => plain(c, jobOf(c), (job) => logText(store, job)));
   app.get("/jobs/:id/script", (c) => plain(c, jobOf(c), (job) => scriptText(store, job)));
@@ -209,30 +216,12 @@ export function makeApp(site: Site, log: AppLog): Hono {
     const sent = await ownForm(c);
     if (sent instanceof Response) return sent;
     if (site.isReadOnly) return readOnly(c);
-    const once = onceOf(sent);
-    const before = said.of(once);
-    if (before !== undefined) return c.redirect(withSaid(before.path, once), 303);
-    const command = text(sent, "command") ?? "";
-    const back = backOf(sent);
-    if (command === "pause" || command === "resume") {
-      return goOn(c, once, [pause(site, command === "pause")], back);
-    }
-    if (!(JOB_COMMANDS as readonly string[]).includes(command)) {
+    if (!isAction(sent)) {
       return problem(c, 400, "Not understood", "The form has no command that is known here.");
     }
-    const chosen = sent.getAll("job").map(String).slice(0, MAX_CHOSEN);
-    if (chosen.length === 0) {
-      return goOn(c, once, [{ isDone: false, text: "No job was chosen" }], back);
-    }
-    const value = text(sent, "value") ?? "";
-    const results: Result[] = [];
-    for (const job of chosen) {
-      results.push(attempt(() => site.commands.run(command as JobCommand, job, value)));
-      // Each is a commit; requests of the kernel come in between.
-      if (results.length % 10 === 0) await new Promise((resolve) => setTimeout(resolve, 0));
-    }
-    const isGone = command === "delete" && /^\/jobs\/\d+$/.test(back) && results[0]!.isDone;
-    return goOn(c, once, results, isGone ? "/" : back);
+    const once = onceOf(sent);
+    const { path } = await said.perform(once, () => act(site, sent));
+    return c.redirect(withSaid(path, once), 303);
   });
 
   app.get(
@@ -253,8 +242,8 @@ export function makeApp(site: Site, log: AppLog): Hono {
     const once = onceOf(sent);
     const before = said.of(once);
     if (before !== undefined) return c.redirect(withSaid(before.path, once), 303);
-    const name = text(sent, "name") ?? "";
-    const script = text(sent, "script") ?? "";
+    const name = textOf(sent, "name") ?? "";
+    const script = textOf(sent, "script") ?? "";
     try {
       const job = site.commands.submit(name, script, site.submitter);
       const result = job.state === "failed"
@@ -262,7 +251,7 @@ export function makeApp(site: Site, log: AppLog): Hono {
         : { isDone: true, text: printable(`“${job.name}” was handed in`) };
       return goOn(c, once, [result], `/jobs/${job.id}`);
     } catch (error) {
-      const reason = reasonOf(error);
+      const reason = refusalOf(error);
       return html(c, <SubmitPage site={site} name={name} script={script} error={reason} />, 422);
     }
   });
@@ -281,7 +270,7 @@ export function makeApp(site: Site, log: AppLog): Hono {
       const told = keys.length === 0 ? "Nothing has changed" : `Changed: ${keys.join(", ")}`;
       return goOn(c, once, [{ isDone: true, text: told }], "/settings");
     } catch (error) {
-      const reason = reasonOf(error);
+      const reason = refusalOf(error);
       return html(c, <SettingsPage site={site} said={[]} typed={typed} error={reason} />, 422);
     }
   });
@@ -319,48 +308,6 @@ function problem(
   return html(c, <Problem title={title} text={text} />, status);
 }
 
-async function form(c: Context): Promise<Form> {
-  const type = c.req.header("content-type") ?? "";
-  // What a page of ours sends. Others would be read in other ways.
-  if (!/^application\/x-www-form-urlencoded\b/i.test(type)) return new FormData();
-  return await c.req.formData().catch(() => new FormData());
-}
-
-function text(sent: Form, name: string): string | undefined {
-  const value = sent.get(name);
-  return typeof value === "string" ? value : undefined;
-}
-
-/** The number of the form; one that has none counts as new. */
-function onceOf(sent: Form): string {
-  const once = text(sent, "once") ?? "";
-  return /^[0-9a-f-]{36}$/.test(once) ? once : crypto.randomUUID();
-}
-
-/** Errors of node:http when a body does not come to its end. */
-function isCutOff(error: Error): boolean {
-  const { code = "" } = error as { code?: string };
-  return /^(ECONNRESET|ERR_STREAM_PREMATURE_CLOSE|HPE_)/.test(code) || error.name === "AbortError";
-}
-
-/** A page of ours, whatever the form says. */
-function backOf(sent: Form): string {
-  const back = text(sent, "back") ?? "";
-  if (!/^\/[\x20-\x7e]*$/.test(back) || !URL.canParse(back, ORIGIN)) return "/";
-  const { origin, pathname, search } = new URL(back, ORIGIN);
-  // As it is read: /.//elsewhere is //elsewhere.
-  return origin === ORIGIN && !pathname.startsWith("//") ? pathname + search : "/";
-}
-
-/** Stands for ours. */
-const ORIGIN = "http://qj.invalid";
-
-function withSaid(path: string, once: string): string {
-  const url = new URL(path, ORIGIN);
-  url.searchParams.set("said", once);
-  return url.pathname + url.search + url.hash;
-}
-
 function queryOf(c: Context): Query {
   const state = c.req.query("state") ?? "";
   return {
@@ -370,31 +317,10 @@ function queryOf(c: Context): Query {
   };
 }
 
-function pause(site: Site, paused: boolean): Result {
-  return attempt(() => {
-    const keys = site.commands.configure({ paused } satisfies Partial<Settings>);
-    if (keys.length === 0) {
-      return { isDone: true, text: `The queue is ${paused ? "paused" : "running"} already` };
-    }
-    const now = paused ? "paused: nothing more is started" : "running";
-    return { isDone: true, text: `The queue is ${now}` };
-  });
-}
-
-/** What the state file says is a result too: the others may work. */
-function attempt(step: () => Result): Result {
-  try {
-    return step();
-  } catch (error) {
-    return { isDone: false, text: reasonOf(error) };
-  }
-}
-
-/** What was wrong, for who has sent the form. Throws what nobody has foreseen. */
-function reasonOf(error: unknown): string {
-  if (error instanceof Refused || error instanceof InvalidSettings) return error.message;
-  if (error instanceof StoreError) return `The state file cannot be changed: ${error.message}`;
-  throw error;
+/** Errors of node:http when a body does not come to its end. */
+function isCutOff(error: Error): boolean {
+  const { code = "" } = error as { code?: string };
+  return /^(ECONNRESET|ERR_STREAM_PREMATURE_CLOSE|HPE_)/.test(code) || error.name === "AbortError";
 }
 
 function sentence(text: string): string {

@@ -152,6 +152,13 @@ function Times({ title, spans, width, of }: {
   );
 }
 
+const LEGEND = {
+  complete: "complete",
+  failed: "failed",
+  median: "half of them at most",
+  longest: "the longest",
+} as const;
+
 /** The three charts, and the choice of what they show. */
 export function Charts({ activity, range, href }: {
   activity: Activity;
@@ -171,10 +178,11 @@ export function Charts({ activity, range, href }: {
       <p class="choice">
         {entry("hour")} {entry("day")}
         <span class="legend">
-          <span class="key complete"></span> complete <span class="key failed"></span> failed{" "}
-          <span class="key median"></span> half of them at most <span class="key longest"></span>
-          {" "}
-          the longest
+          {(["complete", "failed", "median", "longest"] as const).map((kind) => (
+            <span>
+              <span class={`key ${kind}`}></span> {`${LEGEND[kind]} `}
+            </span>
+          ))}
         </span>
       </p>
       <div class="charts">

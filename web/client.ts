@@ -10,6 +10,8 @@
 function client(): void {
   /** Between two looks at a daemon that does not answer, in ms. */
   const RETRY_MS = 2000;
+  /** As in format.ts. */
+  const FAR_MS = 30 * 86_400_000;
   /** A log that is longer than so many pieces loses its beginning. */
   const MAX_PIECES = 20_000;
   const main = document.querySelector<HTMLElement>("main")!;
@@ -37,6 +39,7 @@ function client(): void {
   function tellTime(): void {
     for (const element of document.querySelectorAll<HTMLElement>("time[data-ms]")) {
       const ms = Number(element.dataset.ms) - now();
+      if (Math.abs(ms) > FAR_MS) continue; // it has its date
       setText(element, ms > 0 ? `in ${duration(ms + 999)}` : `${duration(-ms)} ago`);
     }
     for (const element of document.querySelectorAll<HTMLElement>("[data-since]")) {
@@ -74,12 +77,19 @@ function client(): void {
     if (old instanceof HTMLInputElement && old.type === "hidden") {
       old.value = fresh.getAttribute("value") ?? "";
     }
-    if (!isForm(old)) takeOverChildren(old, fresh);
+    if (old instanceof HTMLSelectElement) {
+      const { value } = old;
+      takeOverChildren(old, fresh);
+      old.value = value;
+    } else if (!isForm(old)) takeOverChildren(old, fresh);
   }
 
   function takeOverChildren(old: Element, fresh: Element): void {
     const byId = new Map<string, Element>();
     for (const child of Array.from(old.children)) if (child.id !== "") byId.set(child.id, child);
+    // First what goes, so that what stays is not moved: it would lose the focus.
+    const stays = new Set(Array.from(fresh.children, ({ id }) => id));
+    for (const [id, child] of byId) if (!stays.has(id)) child.remove();
     let at: ChildNode | null = old.firstChild;
     for (const child of [...fresh.childNodes]) {
       const found = child instanceof Element && child.id !== "" ? byId.get(child.id) : undefined;
@@ -106,13 +116,18 @@ function client(): void {
   let isStale = false;
 
   async function ask(): Promise<void> {
-    const answer = await fetch(location.href, { headers: { accept: "text/html" } });
-    if (answer.status === 401 || answer.redirected) return location.reload();
+    const headers = { accept: "text/html", "x-qj-update": "1" };
+    const answer = await fetch(location.href, { headers });
+    if (isLeaving) return;
+    // Signed out, or the job is gone: the page says so. After any other trouble this one stays, and asks again later.
+    if (answer.status === 401 || answer.status === 404 || answer.redirected) {
+      return location.reload();
+    }
+    if (!answer.ok) throw new Error(String(answer.status));
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
     const freshMain = fresh.querySelector("main");
     const header = fresh.querySelector("header");
-    // The job is gone, or the state file cannot be read.
-    if (freshMain === null || header === null) return location.reload();
+    if (freshMain === null || header === null) return;
     aheadMs = Number(fresh.body.dataset.now) - Date.now();
     document.body.dataset.version = fresh.body.dataset.version;
     document.title = fresh.title;
@@ -122,15 +137,21 @@ function client(): void {
     countChecked();
   }
 
+  /** A form was sent: its answer is what comes next. */
+  let isLeaving = false;
+  document.addEventListener("submit", () => isLeaving = true);
+  addEventListener("pageshow", () => isLeaving = false);
+
   /** Asks for the page again, and once more if it changes meanwhile. */
   function refresh(): void {
+    if (isLeaving) return;
     isStale = true;
     asking ??= (async () => {
       while (isStale) {
         isStale = false;
         await ask();
       }
-    })().catch(() => {}).finally(() => asking = null);
+    })().catch(() => void setTimeout(refresh, RETRY_MS)).finally(() => asking = null);
   }
 
   // The stream of events ----------------------------------------------------------------------------------------

@@ -91,7 +91,7 @@ export class Commands {
         ? done("The job is gone already")
         : refused("The job is gone: it was deleted");
     }
-    if ((job.seq ?? 0) !== shown.seq && command !== "delete" && command !== "priority") {
+    if ((job.seq ?? 0) !== shown.seq && command !== "priority") {
       return refused(
         `${quoted(job.name)} has been handed in again since this was shown; it ${WHERE[job.state]}`,
       );

@@ -1,5 +1,8 @@
 /** Numbers and times as people read them. `client.ts` has the same for times that go on. */
 
+/** A month, in ms: beyond that a date says more than a number of days. */
+export const FAR_MS = 30 * 86_400_000;
+
 /** A length of time in ms, in its two largest units. */
 export function duration(ms: number): string {
   const sec = Math.max(0, Math.floor(ms / 1000));
@@ -12,8 +15,8 @@ export function duration(ms: number): string {
 
 /** How long something took, in ms: short ones exactly. */
 export function took(ms: number): string {
-  if (ms < 1000) return `${Math.round(ms)} ms`;
-  return ms < 60_000 ? `${(ms / 1000).toFixed(1)} s` : duration(ms);
+  if (Math.round(ms) < 1000) return `${Math.round(ms)} ms`;
+  return ms < 59_950 ? `${(ms / 1000).toFixed(1)} s` : duration(ms);
 }
 
 /** Seconds on the axis of a chart. */
@@ -42,6 +45,13 @@ export function moment(ms: number, now: number): string {
   return text.slice(0, 10) === exact(now).slice(0, 10) ? text.slice(11) : text;
 }
 
+/** How a moment is told from now: by the time to it, or by its date when that is far. */
+export function away(ms: number, now: number): string {
+  const left = ms - now;
+  if (Math.abs(left) > FAR_MS) return exact(ms).slice(0, 10);
+  return left > 0 ? `in ${duration(left + 999)}` : `${duration(-left)} ago`;
+}
+
 /** Hours and minutes in the daemon's zone. */
 export function clock(ms: number): string {
   const date = new Date(ms);
@@ -51,7 +61,7 @@ export function clock(ms: number): string {
 export function bytes(n: number): string {
   if (n < 1024) return `${n} B`;
   for (const [unit, size] of [["KiB", 1024], ["MiB", 1024 ** 2]] as const) {
-    if (n < size * 1024) return `${(n / size).toFixed(1)} ${unit}`;
+    if (n < size * 1023.95) return `${(n / size).toFixed(1)} ${unit}`;
   }
   return `${(n / 1024 ** 3).toFixed(1)} GiB`;
 }

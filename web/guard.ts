@@ -54,9 +54,9 @@ export class Guard {
       ? lowered
       : null;
     if (name === null) return false;
-    if (name === own || (name === "localhost" && address.isLoopback)) return true;
-    // Bound to all addresses: which one was meant is unknown, but an address is no name that could be made to point here.
     const isAny = address.hostname === "0.0.0.0" || address.hostname === "::";
+    if (name === own || (name === "localhost" && (address.isLoopback || isAny))) return true;
+    // Bound to all addresses: which one was meant is unknown, but an address is no name that could be made to point here.
     return isAny && (isIpv4(name) || isIpv6(name.replace(/^\[(.*)\]$/, "$1")));
   }
 
@@ -91,8 +91,8 @@ export class Guard {
     if (!URL.canParse(origin)) return false;
     const { protocol, host } = new URL(origin);
     // What a reverse proxy says of how it was asked.
-    const scheme = headers.get("x-forwarded-proto");
-    if (scheme !== null && protocol !== `${scheme}:`) return false;
+    const scheme = headers.get("x-forwarded-proto")?.split(",")[0]?.trim();
+    if (scheme !== undefined && protocol !== `${scheme}:`) return false;
     const asked = headers.get("host")?.toLowerCase() ?? "";
     // A URL leaves out the port that its scheme implies; a Host may have it.
     const implied = protocol === "https:" ? ":443" : ":80";
@@ -115,7 +115,8 @@ export const SECURITY_HEADERS: Readonly<Record<string, string>> = {
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
   "X-Content-Type-Options": "nosniff",
   "X-Frame-Options": "DENY",
-  "Referrer-Policy": "no-referrer",
+  // With "no-referrer" browsers would not tell where a form comes from (Origin: null).
+  "Referrer-Policy": "same-origin",
   "Cross-Origin-Opener-Policy": "same-origin",
   "Cross-Origin-Resource-Policy": "same-origin",
   "Permissions-Policy": "camera=(), geolocation=(), microphone=()",

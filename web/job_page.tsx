@@ -16,6 +16,8 @@ const LOG_BYTES = 262_144;
 /** Bytes of a script that the page shows. */
 const SCRIPT_BYTES = 262_144;
 const MAX_LINES = 5000;
+/** Changes of colour that the page shows, the newest: each is an element. */
+const MAX_PIECES = 20_000;
 /** Attempts that the page shows, the newest. */
 const MAX_ATTEMPTS = 100;
 
@@ -23,9 +25,11 @@ export interface JobPageProps {
   readonly site: Site;
   readonly job: Job;
   readonly said: readonly Result[];
+  /** It is there already, with its log. */
+  readonly isUpdate?: boolean;
 }
 
-export function JobPage({ site, job, said }: JobPageProps) {
+export function JobPage({ site, job, said, isUpdate = false }: JobPageProps) {
   const { store } = site;
   const now = store.now();
   const state = job.state as ListedState;
@@ -41,7 +45,7 @@ export function JobPage({ site, job, said }: JobPageProps) {
       <JobFacts site={site} job={job} now={now} />
       {!site.isReadOnly && <JobForms site={site} job={job} />}
       <Attempts site={site} job={job} now={now} />
-      <Log site={site} job={job} />
+      <Log site={site} job={job} isUpdate={isUpdate} />
       <Script site={site} job={job} />
       <InTheShell site={site} job={job} state={state} />
     </Layout>
@@ -270,6 +274,8 @@ function Attempts({ site, job, now }: { site: Site; job: Job; now: number }) {
   );
 }
 
+const NO_LOG = { pieces: [], start: 0, end: 0 };
+
 /** The end of the log, as much of it as a page holds, and where it ends. */
 export function logEnd(site: Site, job: Job): {
   readonly pieces: readonly Piece[];
@@ -290,11 +296,12 @@ export function logEnd(site: Site, job: Job): {
     end = part.end;
   }
   if (isOver) pieces.push(...reader.read("", true));
-  return { pieces, start, end };
+  const more = Math.max(0, pieces.length - MAX_PIECES);
+  return { pieces: pieces.slice(more), start, end };
 }
 
-function Log({ site, job }: { site: Site; job: Job }) {
-  const { pieces, start, end } = logEnd(site, job);
+function Log({ site, job, isUpdate }: { site: Site; job: Job; isUpdate: boolean }) {
+  const { pieces, start, end } = isUpdate ? NO_LOG : logEnd(site, job);
   const size = job.logSize - job.logDropped;
   const whole = `/jobs/${job.id}/log`;
   return (

@@ -4,16 +4,16 @@ import { type Job, type ListedState } from "../store/job.ts";
 import { optionsOf } from "../store/job_options.ts";
 import { printable } from "../store/printable.ts";
 import { handleOf, type Result } from "./commands.ts";
-import { count, duration, exact, moment } from "./format.ts";
+import { away, count, duration, exact, FAR_MS, moment } from "./format.ts";
 import type { Reason } from "./reasons.ts";
 import { type Site, STATES } from "./site.ts";
 
 /** A moment, relative, and exact when one points at it. */
 export function Time({ ms, now }: { ms: number; now: number }) {
-  const away = ms - now;
-  const text = away > 0 ? `in ${duration(away + 999)}` : `${duration(-away)} ago`;
   return (
-    <time datetime={new Date(ms).toISOString()} title={exact(ms)} data-ms={String(ms)}>{text}</time>
+    <time datetime={new Date(ms).toISOString()} title={exact(ms)} data-ms={String(ms)}>
+      {away(ms, now)}
+    </time>
   );
 }
 
@@ -56,8 +56,13 @@ export function ReasonText({ reason, now }: { reason: Reason; now: number }) {
       {text}
       {untilMs !== undefined && (
         <>
-          {` ${moment(untilMs, now)}, `}
-          <Time ms={untilMs} now={now} />
+          {` ${moment(untilMs, now)}`}
+          {Math.abs(untilMs - now) < FAR_MS && (
+            <>
+              {", "}
+              <Time ms={untilMs} now={now} />
+            </>
+          )}
         </>
       )}
       {jobs?.map((name, i) => (
@@ -172,7 +177,7 @@ export function Layout({ site, title, at, live, said = [], children }: LayoutPro
                 </>,
               )
             )}
-            {entry("all", "/jobs", "all")}
+            {entry("all", "/jobs", "All")}
             {site.submitter !== null && entry("submit", "/submit", "Submit")}
             {entry("settings", "/settings", "Settings")}
           </nav>

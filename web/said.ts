@@ -15,10 +15,27 @@ export interface Outcome {
 
 export class Said {
   readonly #outcomes = new Map<string, Outcome>();
+  /** What is being done. */
+  readonly #running = new Map<string, Promise<Outcome>>();
 
   /** A number for a new form. */
   once(): string {
     return crypto.randomUUID();
+  }
+
+  /** What came of the form with this number, if need be by doing it now. Rejects with what `act` does, and forgets it. */
+  async perform(once: string, act: () => Promise<Outcome>): Promise<Outcome> {
+    const known = this.of(once) ?? this.#running.get(once);
+    if (known !== undefined) return await known;
+    const running = act();
+    this.#running.set(once, running);
+    try {
+      const outcome = await running;
+      this.remember(once, outcome);
+      return outcome;
+    } finally {
+      this.#running.delete(once);
+    }
   }
 
   of(once: string | undefined): Outcome | undefined {

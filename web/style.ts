@@ -18,7 +18,7 @@ export const STYLE = `
   }
 }
 * { box-sizing: border-box; }
-html { background: var(--back); color: var(--front); font: 16px/1.45 system-ui, sans-serif; overflow-y: scroll; }
+html { background: var(--back); color: var(--front); font: 16px/1.45 system-ui, sans-serif; overflow-y: scroll; scroll-padding-bottom: 4.5rem; }
 body { margin: 0 auto; max-width: 76rem; padding: 0 0.75rem; }
 a { color: var(--link); }
 h1 { font-size: 1.4rem; margin: 0.75rem 0; overflow-wrap: anywhere; }
@@ -32,9 +32,11 @@ code, pre, textarea { font-family: ui-monospace, "DejaVu Sans Mono", monospace; 
 .n, time, td, dd, .axis { font-variant-numeric: tabular-nums; }
 .n { color: var(--soft); font-weight: normal; }
 header { border-bottom: 1px solid var(--line); padding: 0.5rem 0; }
-.brand { margin: 0; overflow-wrap: anywhere; min-height: 1.7rem; }
+.brand { display: flex; gap: 0.5rem; align-items: center; margin: 0; min-height: 1.7rem; }
+.brand code { min-width: 0; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+.summary button { min-width: 6rem; }
 .brand a { font-weight: 700; text-decoration: none; font-size: 1.15rem; }
-header nav { display: flex; flex-wrap: wrap; gap: 0 0.25rem; }
+header nav { display: flex; flex-wrap: wrap; gap: 0 0.25rem; margin-left: -0.5rem; }
 header nav a { display: inline-block; padding: 0.4rem 0.5rem; min-height: 2.4rem; text-decoration: none; border-bottom: 3px solid transparent; }
 header nav a[aria-current] { border-bottom-color: var(--link); font-weight: 600; }
 footer { display: flex; gap: 1rem; align-items: center; color: var(--soft); border-top: 1px solid var(--line); margin-top: 2rem; padding: 0.5rem 0 1rem; font-size: 0.875rem; }
@@ -65,12 +67,12 @@ tr:hover td { background: var(--raised); }
 .check { width: 2.2rem; padding-left: 0; } td .name, h1.name { overflow-wrap: anywhere; }
 .queue, .note { font-size: 0.8rem; color: var(--soft); margin-left: 0.5rem; display: inline-block; }
 .error { color: var(--bad); overflow-wrap: anywhere; } td.what .error { margin-right: 0.75rem; }
-.line { overflow-wrap: anywhere; color: var(--soft); }
+.line { overflow-wrap: anywhere; color: var(--soft); } td.what .line { display: block; }
 table:has(.job) { table-layout: fixed; } th.job { width: 32%; } th.when { width: 10rem; } th.state { width: 6.5rem; }
 .facts div:has(.running) { grid-column: span 2; } progress { margin-right: 0.5rem; }
 .running .for { display: inline-block; min-width: 6.5rem; } .running .wide { color: var(--soft); }
 .tools { display: flex; flex-wrap: wrap; gap: 0.5rem; align-items: center; } .tools span { color: var(--soft); font-size: 0.875rem; }
-.empty, .hint { color: var(--soft); } .hint { font-size: 0.875rem; margin: 0.2rem 0 0.8rem; }
+#log-empty:not([hidden]) ~ .log #log:empty { min-height: 0; padding: 0; border: 0; } td.job .name, .said li { display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 3; overflow: hidden; } .empty, .hint { color: var(--soft); } .hint { font-size: 0.875rem; margin: 0.2rem 0 0.8rem; }
 .said, .refused { margin: 0.75rem 0; } .said ul { margin: 0; padding-left: 1.2rem; overflow-wrap: anywhere; }
 .said > div, p.refused { border-left: 4px solid var(--good); background: var(--raised); padding: 0.5rem 0.75rem; }
 .said > .refused, p.refused { border-left-color: var(--bad); overflow-wrap: anywhere; }
@@ -82,7 +84,7 @@ table:has(.job) { table-layout: fixed; } th.job { width: 32%; } th.when { width:
 .fields label { display: grid; gap: 0.15rem; font-weight: 600; max-width: 48rem; }
 .fields label > span { font-size: 0.9rem; } .fields input, .fields textarea { font-weight: normal; }
 .settings { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 20rem), 1fr)); gap: 0.25rem 1.5rem; }
-.settings p:last-child { grid-column: 1 / -1; position: sticky; bottom: 0; background: var(--back); padding: 0.5rem 0; margin: 0; }
+.settings > p:last-child { grid-column: 1 / -1; position: sticky; bottom: 0; background: var(--back); padding: 0.5rem 0; margin: 0; }
 .settings label { font-family: ui-monospace, "DejaVu Sans Mono", monospace; font-size: 0.875rem; }
 .settings input[type=text] { width: 100%; }
 .log { position: relative; }
@@ -98,13 +100,13 @@ svg .median { fill: var(--busy-fill); } svg .longest { fill: var(--line-fill); }
 .charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 22rem), 1fr)); gap: 0.75rem; }
 .chart { margin: 0; } .chart figcaption { font-size: 0.875rem; } .chart svg { width: 100%; height: auto; display: block; }
 .choice { display: flex; flex-wrap: wrap; gap: 0.25rem 1rem; align-items: baseline; } .choice a[aria-current] { font-weight: 600; text-decoration: none; color: inherit; }
-.legend { color: var(--soft); font-size: 0.8rem; } .key { display: inline-block; width: 0.7rem; height: 0.7rem; margin-left: 0.6rem; }
+.legend { display: flex; flex-wrap: wrap; gap: 0 0.75rem; } .legend > span { white-space: nowrap; } .legend { color: var(--soft); font-size: 0.8rem; } .key { display: inline-block; width: 0.7rem; height: 0.7rem; }
 .key.complete { background: var(--good-fill); } .key.failed { background: var(--bad-fill); } .key.median { background: var(--busy-fill); } .key.longest { background: var(--line-fill); height: 3px; vertical-align: middle; }
 .small { max-width: 32rem; margin: 3rem auto; }
 #offline { position: fixed; left: 0.75rem; bottom: 0.75rem; margin: 0; background: var(--bad); color: var(--back); padding: 0.4rem 0.75rem; border-radius: 0.3rem; }
 details { margin: 1.5rem 0; } summary { cursor: pointer; padding: 0.3rem 0; }
 .bold { font-weight: 700; } .dim { opacity: 0.75; } .italic { font-style: italic; } .underline { text-decoration: underline; } .strike { text-decoration: line-through; }
-.control { color: var(--late); }
+
 .f0 { color: #3b3f46; } .f1 { color: #b3261e; } .f2 { color: #1a7a3c; } .f3 { color: #7d5700; } .f4 { color: #1a56a8; } .f5 { color: #8a2a94; } .f6 { color: #0b6d78; } .f7 { color: #575d68; }
 .f8 { color: #575d68; } .f9 { color: #c4291f; } .f10 { color: #1b7d3d; } .f11 { color: #7d5700; } .f12 { color: #1c62c4; } .f13 { color: #9b30a6; } .f14 { color: #0b717d; } .f15 { color: #1b1d21; }
 .b0 { background: #3b3f46; color: #fff; } .b1, .b9 { background: #b3261e; color: #fff; } .b2, .b10 { background: #1a7a3c; color: #fff; } .b3, .b11 { background: #7d5700; color: #fff; }
@@ -115,7 +117,7 @@ details { margin: 1.5rem 0; } summary { cursor: pointer; padding: 0.3rem 0; }
 }
 @media (max-width: 44rem) {
   .wide { display: none; }
-  th.when, th.what { display: none; } .facts div:has(.running) { grid-column: auto; }
+  th.when, th.what { display: none; } thead th { border: 0; } .facts div:has(.running) { grid-column: auto; }
   td { padding: 0.3rem 0.25rem; }
   table:has(.job) tr { display: grid; grid-template-columns: 2.2rem 1fr auto; border-bottom: 1px solid var(--line); }
   table:has(.job) thead tr { grid-template-columns: 2.2rem 1fr auto; }

@@ -188,7 +188,7 @@ Deno.test("the headers allow nothing from elsewhere, nothing inline and no frame
   assert.equal(SECURITY_HEADERS["Cache-Control"], "no-store");
   assert.equal(
     SECURITY_HEADERS["Referrer-Policy"],
-    "no-referrer",
-    "the token is in an address once",
+    "same-origin",
+    "others must not be told the address, which has the token once; forms need an Origin",
   );
 });

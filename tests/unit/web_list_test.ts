@@ -198,7 +198,12 @@ webTest("a search for a whole name does not look long for others", async (f) => 
 });
 
 webTest("a cursor that is none begins at the beginning, and none is an error", async (f) => {
-  fill(f);
+  for (let i = 0; i < 4; i++) {
+    f.ended(`complete-${i}`, i % 2 === 0 ? COMPLETE : FAILED);
+    f.running(`active-${i}`, "#QJ queue=q\n");
+    f.submitted(`waits-${i}`, "#QJ queue=q delay=1\n");
+  }
+  for (let i = 0; i < 4; i++) f.submitted(`ready-${i}`, "#QJ queue=q\n");
   const big = "9".repeat(16);
   const cursors = [
     ...[
