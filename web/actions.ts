@@ -2,7 +2,7 @@
 import { StoreError } from "../store/errors.ts";
 import { InvalidSettings } from "../store/settings.ts";
 import { JOB_COMMANDS, type JobCommand, Refused, type Result } from "./commands.ts";
-import { backOf, textOf } from "./forms.ts";
+import { backOf, type Form, textOf } from "./forms.ts";
 import type { Outcome } from "./said.ts";
 import type { Site } from "./site.ts";
 
@@ -12,7 +12,7 @@ const MAX_CHOSEN = 1000;
 const DONE_AT_ONCE = 10;
 
 /** Whether a form has a command that is known. */
-export function isAction(form: FormData): boolean {
+export function isAction(form: Form): boolean {
   const command = textOf(form, "command") ?? "";
   return command === "pause" || command === "resume" || isJobCommand(command);
 }
@@ -22,11 +22,11 @@ function isJobCommand(command: string): command is JobCommand {
 }
 
 /** Does what a form asks for. */
-export async function act(site: Site, form: FormData): Promise<Outcome> {
+export async function act(site: Site, form: Form): Promise<Outcome> {
   const command = textOf(form, "command") ?? "";
   const path = backOf(form);
   if (!isJobCommand(command)) return { results: [pause(site, command === "pause")], path };
-  const chosen = form.getAll("job").map(String).slice(0, MAX_CHOSEN);
+  const chosen = form.getAll("job").slice(0, MAX_CHOSEN);
   if (chosen.length === 0) return { results: [{ isDone: false, text: "No job was chosen" }], path };
   const value = textOf(form, "value") ?? "";
   const results: Result[] = [];

@@ -3,7 +3,6 @@
  * from. What is not allowed is told in a word, and does nothing.
  */
 import { type Context, Hono } from "hono";
-import { bodyLimit } from "hono/body-limit";
 import { getCookie } from "hono/cookie";
 import { StoreError } from "../store/errors.ts";
 import type { Job, JobId, ListedState } from "../store/job.ts";
@@ -13,7 +12,7 @@ import { act, isAction, refusalOf } from "./actions.ts";
 import type { Range } from "./charts.tsx";
 import { clientScript } from "./client.ts";
 import { cannotRun, type Result } from "./commands.ts";
-import { formOf, onceOf, textOf, withSaid } from "./forms.ts";
+import { type Form, formOf, onceOf, textOf, TooLarge, withSaid } from "./forms.ts";
 import { SECURITY_HEADERS } from "./guard.ts";
 import { JobPage } from "./job_page.tsx";
 import { listPage } from "./list.ts";
@@ -79,14 +78,8 @@ export function makeApp(site: Site, log: AppLog): Hono {
     }
     await next();
   });
-  const limit = (maxSize: () => number) => async (c: Context, next: () => Promise<void>) =>
-    await bodyLimit({
-      maxSize: maxSize(),
-      onError: (c) => problem(c, 413, "Too large", "The form is larger than a page of ours sends."),
-    })(c, next);
-
-  app.post("/sign-in", limit(() => MAX_SIGN_IN_BYTES), async (c) => {
-    const token = textOf(await formOf(c), "token")?.trim() ?? "";
+  app.post("/sign-in", async (c) => {
+    const token = textOf(await formOf(c, MAX_SIGN_IN_BYTES), "token")?.trim() ?? "";
     if (!guard.knowsToken(token)) {
       return html(c, <SignIn error="That is not the token of this queue." />, 401);
     }
@@ -110,22 +103,9 @@ export function makeApp(site: Site, log: AppLog): Hono {
     await next();
   });
 
-  // Not before it is known who asks: nobody else's forms are held in memory.
-  app.use(
-    "/submit",
-    limit(() =>
-      Math.min(
-        MAX_SUBMIT_BYTES,
-        store.settings.current.max_script_bytes * FORM_FACTOR + MAX_FORM_BYTES,
-      )
-    ),
-  );
-  const limitForm = limit(() => MAX_FORM_BYTES);
-  app.use((c, next) => c.req.path === "/submit" ? next() : limitForm(c, next));
-
-  /** A form of ours, which may act. */
-  const ownForm = async (c: Context): Promise<FormData | Response> => {
-    const sent = await formOf(c);
+  /** A form of ours, which may act. Only now, as nobody else's forms are held in memory. */
+  const ownForm = async (c: Context, maxBytes = MAX_FORM_BYTES): Promise<Form | Response> => {
+    const sent = await formOf(c, maxBytes);
     if (!guard.isOwnForm(textOf(sent, "form_token"))) {
       return problem(c, 403, "Refused", "This form does not come from a page of this queue.");
     }
@@ -236,7 +216,9 @@ export function makeApp(site: Site, log: AppLog): Hono {
       "Jobs from this page would be root's, which run only with --run-as-root.",
     );
   app.post("/submit", async (c) => {
-    const sent = await ownForm(c);
+    const { max_script_bytes } = store.settings.current;
+    const mostBytes = Math.min(MAX_SUBMIT_BYTES, max_script_bytes * FORM_FACTOR + MAX_FORM_BYTES);
+    const sent = await ownForm(c, mostBytes);
     if (sent instanceof Response) return sent;
     if (site.submitter === null) return cannotSubmit(c);
     const once = onceOf(sent);
@@ -264,7 +246,7 @@ export function makeApp(site: Site, log: AppLog): Hono {
     const once = onceOf(sent);
     const before = said.of(once);
     if (before !== undefined) return c.redirect(withSaid(before.path, once), 303);
-    const typed = new Map([...sent].map(([key, value]) => [key, String(value)]));
+    const typed = new Map(sent);
     try {
       const keys = site.commands.configure(checkSettings(changeOf(typed)));
       const told = keys.length === 0 ? "Nothing has changed" : `Changed: ${keys.join(", ")}`;
@@ -277,6 +259,9 @@ export function makeApp(site: Site, log: AppLog): Hono {
 
   app.notFound((c) => problem(c, 404, "Not found", "There is no such page."));
   app.onError((error, c) => {
+    if (error instanceof TooLarge) {
+      return problem(c, 413, "Too large", "The form is larger than a page of this queue sends.");
+    }
     if (error instanceof StoreError) {
       return problem(c, 503, "The state file cannot be used", sentence(error.message));
     }
