@@ -202,7 +202,7 @@ packageTest(
   },
 );
 
-packageTest(["makepkg", "bsdtar"], "the package of Arch has its files", async () => {
+packageTest(["makepkg", "bsdtar", "pacman"], "the package of Arch has its files", async () => {
   await ran(deno, ["task", "--quiet", "package", "arch"]);
   const listed = await ran("bsdtar", ["-tvf", ARCH]);
   for (const file of files("site-functions")) {
