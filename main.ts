@@ -65,7 +65,7 @@ async function serve(options: Options & { readonly mountpoint: string }): Promis
     ? ownRunFolder
     : await openRunFolder(store.db.path, (name) => Deno.env.get(name));
   const cwd = Deno.cwd();
-  const tokenFile = tokenPath(options, store.db.path, cwd);
+  const tokenFile = await tokenPath(options, store.db.path, cwd);
   const around = { mountpoint, stateFile: store.db.path, tokenFile, runFolder };
   const sandbox = await startSandbox(options, around, libc, (text) => log.warning(text));
   // A working directory inside the mountpoint would keep it busy.
@@ -74,6 +74,7 @@ async function serve(options: Options & { readonly mountpoint: string }): Promis
     version: denoJson.version,
     spillFolder: ownRunFolder,
     runsAsOwner: options.runAs !== undefined,
+    hasPages: options.http !== undefined && !options.httpReadOnly,
   });
   const fsname = (options.source ?? "qj").replace(/[\\,]/g, "\\$&");
   const mountOptions = [`fsname=${fsname}`, "subtype=qj", "default_permissions", "nosuid", "nodev"];

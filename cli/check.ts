@@ -23,7 +23,7 @@ import { unsafeToOpen } from "./state_safety.ts";
 export async function check(options: Options): Promise<number> {
   const state = stateOf(options);
   const stateFile = state instanceof Error ? undefined : state.path;
-  const tokenFile = stateFile && tokenPath(options, stateFile, Deno.cwd());
+  const tokenFile = stateFile && await tokenPath(options, stateFile, Deno.cwd());
   const around = { mountpoint: await resolved(options.mountpoint), stateFile, tokenFile };
   const needs = [
     ...await systemNeeds(options),

@@ -117,6 +117,7 @@ export const pagesLog: PagesLog = {
   changed: (keys) => log.info(`settings were changed by a page: ${keys.join(", ")}`, { keys }),
   interrupted: (error) =>
     log.warning(`the pages cannot be reached for a moment, will try again: ${text(error)}`),
+  printed: (text) => log.debug(`pages: ${quoted(text)}`),
   unexpected: (path, error) =>
     log.error(
       `the page ${quoted(path)} failed unexpectedly, which is a bug in qj: ${trace(error)}`,

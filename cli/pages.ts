@@ -8,7 +8,7 @@ import { Failure, reasonOf } from "./failure.ts";
 import { log, pagesLog } from "./log.ts";
 import type { Options } from "./option_values.ts";
 import { isInside } from "./paths.ts";
-import type { Need } from "./preflight.ts";
+import { type Need, resolveParent } from "./preflight.ts";
 import { openToken, tokenNeed } from "./token_file.ts";
 
 export interface PagesNeeds {
@@ -52,14 +52,19 @@ function portNeed({ hostname, port }: Address & { readonly kind: "tcp" }): Need 
 }
 
 /** Where the token is: absolute, `cwd` resolves a relative one; undefined: there are no pages. */
-export function tokenPath(
+export async function tokenPath(
   { http, httpTokenFile }: Options,
   stateFile: string,
   cwd: string,
-): string | undefined {
+): Promise<string | undefined> {
   if (http === undefined) return undefined;
-  const path = httpTokenFile ?? `${stateFile}.token`;
-  return path.startsWith("/") ? path : `${cwd}/${path}`;
+  return await realPath(httpTokenFile ?? `${stateFile}.token`, cwd);
+}
+
+/** Resolved as far as it exists, since what is inside of what is told by real paths. */
+async function realPath(path: string, cwd: string): Promise<string> {
+  const absolute = path.startsWith("/") ? path : `${cwd}/${path}`;
+  return await resolveParent(absolute).catch(() => absolute);
 }
 
 /**
@@ -72,9 +77,8 @@ export async function openPages(
 ): Promise<OpenPages | undefined> {
   const { http, httpTokenFile, httpReadOnly: isReadOnly, httpHosts: hosts } = options;
   if (http === undefined) return undefined;
-  const absolute = (path: string) => path.startsWith("/") ? path : `${cwd}/${path}`;
-  const address = http.kind === "unix" ? { ...http, path: absolute(http.path) } : http;
-  const tokenFile = tokenPath(options, store.db.path, cwd)!;
+  const address = http.kind === "unix" ? { ...http, path: await realPath(http.path, cwd) } : http;
+  const tokenFile = (await tokenPath(options, store.db.path, cwd))!;
   for (const path of [tokenFile, ...address.kind === "unix" ? [address.path] : []]) {
     if (!isInside(path, mountpoint)) continue;
     throw new Failure(`${JSON.stringify(path)} is inside the mountpoint, where it cannot be`);
@@ -85,7 +89,8 @@ export async function openPages(
   );
   const { servePages } = await import("../web/server.ts");
   const owner = options.runAs === undefined || options.runAsRoot;
-  const mode = options.runAs === undefined ? 0o644 : 0o600;
+  // As of a file that the daemon makes; where jobs run as their owners nobody else reads them.
+  const mode = options.runAs === undefined ? 0o666 & ~Deno.umask() : 0o600;
   const pages = await servePages({
     store,
     slots,

@@ -33,11 +33,14 @@ export function fleetingEntry(attr: Attr): Entry {
 export class Cache {
   readonly #store: Store;
   readonly #logs: Logs;
+  readonly #hasPages: boolean;
   /** Directories whose attributes the kernel may have. */
   readonly #keptDirectories = new Set<number>();
   #kernel: KernelCache | null = null;
 
-  constructor(store: Store, logs: Logs) {
+  /** `hasPages`: jobs are moved from pages too. */
+  constructor(store: Store, logs: Logs, hasPages: boolean) {
+    this.#hasPages = hasPages;
     this.#store = store;
     this.#logs = logs;
     store.changes.listen((change) => {
@@ -66,11 +69,12 @@ export class Cache {
   /**
    * The same in a listing. The kernel dates a look-up by the moment before it, but a listing by the moment at which it
    * takes the entries in (fs/fuse/readdir.c, fuse_direntplus_link): one that is taken back in between would stay. Moves
-   * hold the lock of the directory meanwhile; who takes the name of a finished job does not, nor does its age.
+   * hold the lock of the directory meanwhile; who takes the name of a finished job does not, nor does its age, nor a page.
    */
   listedJobEntry(job: JobStat, attr: Attr): Entry {
     const { settings, retention } = this.#store;
-    const mayGo = settings.current.replace_finished || retention.shortestMs !== null;
+    const mayGo = this.#hasPages || settings.current.replace_finished ||
+      retention.shortestMs !== null;
     if (!mayGo) return this.jobEntry(job, attr);
     return { attr, attrTimeoutSec: this.logAttrSec(job), entryTimeoutSec: 0 };
   }

@@ -70,6 +70,8 @@ export interface FileSystemOptions {
   readonly spillFolder: string;
   /** Jobs run as the owners of their files, so that every user may hand some in. */
   readonly runsAsOwner?: boolean;
+  /** Jobs are moved from pages too, without a request of the kernel. */
+  readonly hasPages?: boolean;
 }
 
 function openFlags(flags: number): OpenFlags {
@@ -110,13 +112,13 @@ export class FileSystem implements Operations {
   readonly #saidAt = new Map<string, number>();
 
   constructor(store: Store, log: FileSystemLog, options: FileSystemOptions) {
-    const { version, spillFolder, runsAsOwner = false } = options;
+    const { version, spillFolder, runsAsOwner = false, hasPages = false } = options;
     this.#access = new Access(runsAsOwner);
     this.#store = store;
     this.#log = log;
     this.#scripts = new Scripts(store, spillFolder);
     this.#logs = new Logs(store);
-    this.#cache = new Cache(store, this.#logs);
+    this.#cache = new Cache(store, this.#logs, hasPages);
     this.#attributes = new Attributes(store, this.#scripts, this.#logs);
     this.#metrics = new Metrics(store, version);
     this.#wait = new WaitFile(store, this.#attributes);

@@ -84,7 +84,7 @@ async function bundle(source: string, target: string): Promise<void> {
     if (names.has(name)) return;
     names.set(name, as);
     for (const [, next] of texts.get(name)!.matchAll(/["']\.\/([\w-]+\.js)["']/g)) {
-      if (texts.has(next!)) meet(next!, `part${names.size}.js`);
+      if (texts.has(next!)) meet(next!, `${target.replace(/\..*/, "")}-part${names.size}.js`);
     }
   };
   meet(main, target);

@@ -83,6 +83,7 @@ export function maxJobsByDescriptors(others: number): number {
   const left = limitOfOpenFiles() - RESERVED_DESCRIPTORS - others;
   return Math.max(1, Math.floor(left / DESCRIPTORS_PER_JOB));
 }
+
 /** As root, Deno drops the supplementary groups of a detached child: what gives them back. */
 function droppedGroups(): string[] {
   if (Deno.uid() !== 0) return [];

@@ -4,12 +4,12 @@
  * shows them, since its statements are of no use to a daemon that nobody looks at.
  */
 import type { Database } from "./database.ts";
-import { type Job, JOB_COLUMNS, type JobId, type ListedState } from "./job.ts";
+import { type Job, JOB_COLUMNS, type JobId, type ListedState, type Phase } from "./job.ts";
 
 /** Beyond these the named queues in use are not listed: there can be as many as there are jobs. */
 const MAX_QUEUES = 200;
-/** Beyond these the order of what is ready is only that of the first ones, by name. */
-const MAX_READY_QUEUES = 2000;
+/** Ready jobs of further queues, by name, are left out: each queue is a look-up of its own. */
+const MAX_READY_QUEUES = 1000;
 /** How many jobs are looked through at once for a part of a name: some milliseconds of work. */
 const LOOKED_THROUGH = 2000;
 
@@ -38,13 +38,27 @@ export interface Found {
   readonly below: JobId | null;
 }
 
+/** The place of a ready job in the order. */
+interface Ready {
+  readonly id: JobId;
+  readonly priority: number;
+  readonly seq: number;
+}
+
 type WaitingJob = Job & { readonly wakeAtMs: number };
+
+/** All that a job of a named queue can be. */
+const PLACES: readonly (readonly [ListedState, Phase | null])[] = [
+  ...(["open", "blocked", "waiting", "ready"] as const).map((phase) => ["pending", phase] as const),
+  ...(["active", "complete", "failed"] as const).map((state) => [state, null] as const),
+];
 
 export class Browse {
   readonly #active;
   readonly #activeOf;
   readonly #readyQueues;
   readonly #ready;
+  readonly #byId;
   readonly #waiting;
   readonly #blocked;
   readonly #open;
@@ -52,6 +66,7 @@ export class Browse {
   readonly #finished;
   readonly #finishedOf;
   readonly #newest;
+  readonly #placed;
   readonly #search;
   readonly #lowest;
   readonly #queues;
@@ -76,14 +91,15 @@ export class Browse {
     this.#queues = db.prepare(leaps("queue IS NOT NULL", MAX_QUEUES));
     // Two parts, since an index in two directions is no range for a pair.
     this.#ready = db.prepare(
-      `SELECT * FROM (SELECT ${JOB_COLUMNS} FROM job
+      `SELECT * FROM (SELECT id, priority, seq FROM job
          WHERE phase = 'ready' AND queue IS :queue AND priority = :priority AND seq > :seq
          ORDER BY seq LIMIT :limit)
        UNION ALL
-       SELECT * FROM (SELECT ${JOB_COLUMNS} FROM job
+       SELECT * FROM (SELECT id, priority, seq FROM job
          WHERE phase = 'ready' AND queue IS :queue AND priority < :priority
          ORDER BY priority DESC, seq LIMIT :limit)`,
     );
+    this.#byId = jobs("id = ?");
     this.#waiting = db.prepare(
       `SELECT ${JOB_COLUMNS}, wake_at_ms AS wakeAtMs FROM job
        WHERE phase = 'waiting' AND (wake_at_ms, id) > (?, ?) ORDER BY wake_at_ms, id LIMIT ?`,
@@ -106,6 +122,10 @@ export class Browse {
        WHERE queue = ? AND state = ? AND phase IS NULL AND id < ? ORDER BY id DESC LIMIT ?`,
     );
     this.#newest = jobs("id < ? AND state <> 'removed' ORDER BY id DESC LIMIT ?");
+    this.#placed = db.prepare(
+      `SELECT ${JOB_COLUMNS} FROM job INDEXED BY job_queue
+       WHERE queue = ? AND state = ? AND phase IS ? AND id < ? ORDER BY id DESC LIMIT ?`,
+    );
     const some = `SELECT id, name, state, queue FROM job WHERE id < :below ORDER BY id DESC
        LIMIT ${LOOKED_THROUGH}`;
     this.#search = jobs(
@@ -166,12 +186,18 @@ export class Browse {
     const queues = queue !== null
       ? [queue]
       : [null, ...(this.#readyQueues.all() as { queue: string }[]).map(({ queue }) => queue)];
+    const first = (queue: string | null, limit: number) =>
+      (this.#ready.all({ queue, priority, seq, limit }) as unknown as Ready[]).slice(0, limit);
+    const inOrder = (a: Ready, b: Ready) => b.priority - a.priority || a.seq - b.seq;
+    // Only queues whose first job is among the first ones of all can have any on the page.
     return queues
-      .flatMap((queue) =>
-        this.#ready.all({ queue, priority, seq, limit }) as unknown as (Job & { seq: number })[]
-      )
-      .sort((a, b) => b.priority - a.priority || a.seq - b.seq)
-      .slice(0, limit);
+      .flatMap((queue) => first(queue, 1).map((head) => ({ ...head, queue })))
+      .sort(inOrder)
+      .slice(0, limit)
+      .flatMap(({ queue }) => first(queue, limit))
+      .sort(inOrder)
+      .slice(0, limit)
+      .map(({ id }) => this.#byId.get(id) as unknown as Job);
   }
 
   /** Where a page that ends with this pending job ended. */
@@ -203,6 +229,16 @@ export class Browse {
       ? this.#finished.all(state, finishedMs, id, limit)
       : this.#finishedOf.all(queue, state, id, limit);
     return rows as unknown as Job[];
+  }
+
+  /** The same of one named queue. */
+  newestOf(queue: string, below: number, limit: number): Job[] {
+    return PLACES
+      .flatMap(([state, phase]) =>
+        this.#placed.all(queue, state, phase, below, limit) as unknown as Job[]
+      )
+      .sort((a, b) => b.id - a.id)
+      .slice(0, limit);
   }
 
   /** Jobs of all states, those that were made last first, with ids below `below`. */

@@ -152,8 +152,10 @@ export class Activity {
   }
 }
 
-/** The middle of all times of some minutes, in seconds, or null: there are none. */
-export function median(times: readonly Times[]): number | null {
+/** Values that are sorted with their weights; more are taken without, which is a hundred times as fast. */
+const MAX_WEIGHED = 128;
+
+function weighedMedian(times: readonly Times[]): number | null {
   const values = times.flatMap(({ kept, count }) =>
     kept.map((value) => ({ value, weight: count / kept.length }))
   ).sort((a, b) => a.value - b.value);
@@ -164,6 +166,18 @@ export function median(times: readonly Times[]): number | null {
     if (sum >= half) return value;
   }
   return null;
+}
+
+/** The middle of all times of some minutes, in seconds, or null: there are none. */
+export function median(times: readonly Times[]): number | null {
+  const size = times.reduce((sum, { kept }) => sum + kept.length, 0);
+  if (size <= MAX_WEIGHED) return weighedMedian(times);
+  // Each value stands for as many as any other: of the samples of quiet minutes fewer are taken.
+  const each = Math.max(...times.map(({ kept, count }) => count / Math.max(1, kept.length)));
+  const values = Float64Array.from(
+    times.flatMap(({ kept, count }) => kept.slice(0, Math.max(1, Math.round(count / each)))),
+  ).sort();
+  return values.length === 0 ? null : values[Math.ceil(values.length / 2) - 1]!;
 }
 
 /** The longest of all times of some minutes, in seconds, or null: there are none. */

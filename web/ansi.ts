@@ -90,26 +90,29 @@ export class AnsiReader {
 
   /** Whole runs of what is only text, or only the content of a string, at once. */
   #addAll(text: string): void {
+    const places = new Places(text);
     for (let at = 0; at < text.length;) {
-      const end = this.#runEnd(text, at);
+      const end = this.#runEnd(places, at);
       if (end > at) {
         if (this.#part === null) this.#text += text.slice(at, end);
         else this.#sequence += text.slice(at, end);
         at = end;
       } else {
-        const char = String.fromCodePoint(text.codePointAt(at)!);
-        this.#add(char);
-        at += char.length;
+        this.#add(text[at]!);
+        at++;
       }
     }
   }
 
   /** Up to where a text goes on as it is: `at`, if the next character has to be looked at. */
-  #runEnd(text: string, at: number): number {
-    if (this.#part === null && !this.#isReturned) return nextOf(text, at, ["\x1b", "\r"]);
+  #runEnd(places: Places, at: number): number {
+    if (this.#part === null && !this.#isReturned) {
+      return Math.min(places.next("\x1b", at), places.next("\r", at));
+    }
     if (this.#part !== "string") return at;
     const most = at + MAX_SEQUENCE - this.#sequence.length;
-    return Math.max(at, Math.min(most, nextOf(text, at, ["\x07", "\x1b"])));
+    const end = Math.min(places.next("\x07", at), places.next("\x1b", at));
+    return Math.max(at, Math.min(most, end));
   }
 
   #add(char: string): void {
@@ -227,10 +230,24 @@ export class AnsiReader {
   }
 }
 
-/** Where the first of some characters is, from `at` on; else the end. */
-function nextOf(text: string, at: number, characters: readonly string[]): number {
-  const found = characters.map((character) => text.indexOf(character, at)).filter((i) => i !== -1);
-  return Math.min(text.length, ...found);
+/** Where characters are in a text. Each is looked for once, however often it is asked for. */
+class Places {
+  readonly #text: string;
+  readonly #found = new Map<string, number>();
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  /** The next one from `at` on, else the end. `at` only grows. */
+  next(character: string, at: number): number {
+    const found = this.#found.get(character) ?? -1;
+    if (found >= at) return found;
+    const place = this.#text.indexOf(character, at);
+    const next = place === -1 ? this.#text.length : place;
+    this.#found.set(character, next);
+    return next;
+  }
 }
 
 /** One of 16 colours, and how many numbers name it: `5;N`, or `2;R;G;B`. */

@@ -7,7 +7,6 @@ import { getCookie } from "hono/cookie";
 import { StoreError } from "../store/errors.ts";
 import type { Job, JobId, ListedState } from "../store/job.ts";
 import { printable } from "../store/printable.ts";
-import { checkSettings } from "../store/settings.ts";
 import { act, isAction, refusalOf } from "./actions.ts";
 import type { Range } from "./charts.tsx";
 import { clientScript } from "./client.ts";
@@ -19,7 +18,7 @@ import { listPage } from "./list.ts";
 import { ListPage } from "./list_page.tsx";
 import { Overview } from "./overview.tsx";
 import type { Query } from "./search_form.tsx";
-import { changeOf, SettingsPage } from "./settings_page.tsx";
+import { checkedChange, SettingsPage } from "./settings_page.tsx";
 import { Problem, SignedIn, SignIn } from "./sign_in.tsx";
 import { type Site, STATES } from "./site.ts";
 import { Streams } from "./streams.ts";
@@ -32,7 +31,7 @@ const MAX_FORM_BYTES = 262_144;
 /** A form with a token. */
 const MAX_SIGN_IN_BYTES = 4096;
 /** A form with one: what one types, or pastes. Larger ones are written to the mount. */
-const MAX_SUBMIT_BYTES = 33_554_432;
+const MAX_SUBMIT_BYTES = 4_194_304;
 /** A line end of a script takes six bytes in a form (%0D%0A), and no other byte takes more than three. */
 const FORM_FACTOR = 6;
 
@@ -46,7 +45,7 @@ export interface AppLog {
 
 export function makeApp(site: Site, log: AppLog): Hono {
   const { guard, store, said } = site;
-  const streams = new Streams(site);
+  const streams = new Streams(site, log);
   const app = new Hono();
 
   app.use(async (c, next) => {
@@ -58,7 +57,9 @@ export function makeApp(site: Site, log: AppLog): Hono {
         SECURITY_HEADERS,
       );
     }
+    const from = performance.now();
     await next();
+    site.live.spent(performance.now() - from);
     for (const [name, value] of Object.entries(SECURITY_HEADERS)) c.header(name, value);
   });
 
@@ -227,7 +228,7 @@ export function makeApp(site: Site, log: AppLog): Hono {
     const name = textOf(sent, "name") ?? "";
     const script = textOf(sent, "script") ?? "";
     try {
-      const job = site.commands.submit(name, script, site.submitter);
+      const job = site.commands.submit(name, script, site.submitter, once);
       const result = job.state === "failed"
         ? { isDone: false, text: cannotRun(job) }
         : { isDone: true, text: printable(`“${job.name}” was handed in`) };
@@ -248,7 +249,7 @@ export function makeApp(site: Site, log: AppLog): Hono {
     if (before !== undefined) return c.redirect(withSaid(before.path, once), 303);
     const typed = new Map(sent);
     try {
-      const keys = site.commands.configure(checkSettings(changeOf(typed)));
+      const keys = site.commands.configure(checkedChange(typed));
       const told = keys.length === 0 ? "Nothing has changed" : `Changed: ${keys.join(", ")}`;
       return goOn(c, once, [{ isDone: true, text: told }], "/settings");
     } catch (error) {

@@ -132,18 +132,21 @@ function Times({ title, spans, width, of }: {
   width: number;
   of: "waited" | "ran";
 }) {
-  const times = (span: Span) => span.counts.map((minute) => minute[of]);
+  const told = new Map(spans.map((span) => {
+    const times = span.counts.map((minute) => minute[of]);
+    return [span, { middle: median(times), most: longest(times) }] as const;
+  }));
   return (
     <Chart
       title={title}
       spans={spans}
       width={width}
-      bars={(span) => [{ value: median(times(span)) ?? 0, kind: "median" }]}
-      line={(span) => longest(times(span))}
+      bars={(span) => [{ value: told.get(span)!.middle ?? 0, kind: "median" }]}
+      line={(span) => told.get(span)!.most}
       label={shortSeconds}
       isWhole={false}
       tell={(span) => {
-        const [middle, most] = [median(times(span)), longest(times(span))];
+        const { middle, most } = told.get(span)!;
         return middle === null || most === null
           ? "none"
           : `half of them at most ${shortSeconds(middle)}, the longest ${shortSeconds(most)}`;

@@ -139,7 +139,11 @@ function client(): void {
 
   /** A form was sent: its answer is what comes next. */
   let isLeaving = false;
-  document.addEventListener("submit", () => isLeaving = true);
+  document.addEventListener("submit", () => {
+    isLeaving = true;
+    // The user may have stopped it.
+    setTimeout(() => isLeaving = false, 10 * RETRY_MS);
+  });
   addEventListener("pageshow", () => isLeaving = false);
 
   /** Asks for the page again, and once more if it changes meanwhile. */
@@ -170,8 +174,9 @@ function client(): void {
     opened.onerror = () => {
       offline.hidden = false;
       if (source !== opened || opened.readyState !== EventSource.CLOSED) return;
-      // A browser gives up when a proxy answers for a daemon that is not there.
+      // A browser gives up when a proxy answers for a daemon that is not there, and when the job is, or the token.
       close();
+      refresh();
       retry = setTimeout(open, RETRY_MS);
     };
     opened.addEventListener("version", ({ data }) => {

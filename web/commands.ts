@@ -44,14 +44,35 @@ export class Refused extends Error {
   override readonly name = "Refused";
 }
 
-/** How a form names a job that it was shown. */
-export function handleOf(job: Pick<Job, "id" | "seq">): string {
-  return `${job.id}.${job.seq ?? 0}`;
+/** How a form names a job as it was shown: this job, handed in then, in this state, after so many attempts. */
+export function handleOf(job: Pick<Job, "id" | "seq" | "state" | "attempts" | "lost">): string {
+  return `${job.id}.${job.seq ?? 0}.${job.state}.${job.attempts}.${job.lost}`;
 }
 
-function parseHandle(handle: string): { readonly id: JobId; readonly seq: number } | null {
-  const [, id, seq] = /^(\d{1,15})\.(\d{1,16})$/.exec(handle) ?? [];
-  return id === undefined ? null : { id: Number(id) as JobId, seq: Number(seq) };
+interface Shown {
+  readonly id: JobId;
+  readonly seq: number;
+  readonly state: string;
+  /** Attempts, and lost ones. */
+  readonly tries: string;
+}
+
+function parseHandle(handle: string): Shown | null {
+  const [, id, seq, state, tries] = /^(\d{1,15})\.(\d{1,16})\.([a-z]+)\.(\d+\.\d+)$/.exec(handle) ??
+    [];
+  if (id === undefined) return null;
+  return { id: Number(id) as JobId, seq: Number(seq), state: state!, tries: tries! };
+}
+
+/** In what a job is no longer the one that was shown, as far as that bears on a command; null: it is. */
+function changeSince(shown: Shown, job: Job, command: JobCommand): string | null {
+  if (command === "priority") return null;
+  if (shown.seq !== (job.seq ?? 0)) return "been handed in again";
+  // The others ask for a state themselves.
+  if (command === "delete" && shown.state !== job.state) return "changed";
+  const isOtherRun = job.state === "active" && shown.state === "active" &&
+    shown.tries !== `${job.attempts}.${job.lost}`;
+  return isOtherRun ? "begun another attempt" : null;
 }
 
 /** What is said of a job that went to failed instead of waiting for its turn. */
@@ -59,6 +80,11 @@ export function cannotRun({ name, error }: Pick<Job, "name" | "error">): string 
   return `${quoted(name)} cannot run: ${
     printable((error ?? "it failed").replace(/^not run: /, ""))
   }`;
+}
+
+/** A short name that is the same each time that a form is sent, so that it makes one job, whatever became of the first. */
+function nameOf(once: string): string {
+  return Number.parseInt(once.replaceAll("-", "").slice(0, 11), 16).toString(36);
 }
 
 const done = (text: string): Result => ({ isDone: true, text });
@@ -91,9 +117,10 @@ export class Commands {
         ? done("The job is gone already")
         : refused("The job is gone: it was deleted");
     }
-    if ((job.seq ?? 0) !== shown.seq && command !== "priority") {
+    const change = changeSince(shown, job, command);
+    if (change !== null) {
       return refused(
-        `${quoted(job.name)} has been handed in again since this was shown; it ${WHERE[job.state]}`,
+        `${quoted(job.name)} has ${change} since this was shown; it ${WHERE[job.state]}`,
       );
     }
     try {
@@ -195,9 +222,9 @@ export class Commands {
     this.#store.changes.emit({ kind: "left", job });
   }
 
-  /** Hands in a job, whole. Throws {@linkcode Refused}, StoreError. */
-  submit(rawName: string, script: string, by: Submitter): Job {
-    const name = rawName.trim() === "" ? this.#freeName() : rawName;
+  /** Hands in a job, whole. `once` is the number of its form: without a name it gets one that is made of it. Throws {@linkcode Refused}, StoreError. */
+  submit(rawName: string, script: string, by: Submitter, once: string): Job {
+    const name = rawName.trim() === "" ? nameOf(once) : rawName;
     this.#checkName(name);
     // What a form sends has the line ends of the network.
     const bytes = new TextEncoder().encode(script.replace(/\r\n?/g, "\n"));
@@ -219,16 +246,13 @@ export class Commands {
     const id = db.transaction(() => {
       const job = moves.create({ name, ...by }, existing);
       jobs.putScript(job.id, bytes, timestamp(now()), false);
+      // In the same commit: a job that is there and not handed in would run at the next start.
+      moves.submit([job.id]);
       return job.id;
     });
     if (existing !== undefined) this.#store.changes.emit({ kind: "left", job: existing });
-    moves.submit([id]);
     this.#log.did(`${quoted(name)} was handed in`, name);
     return jobs.require(id);
-  }
-
-  #freeName(): string {
-    return this.#store.ids.next();
   }
 
   #checkName(name: string): void {

@@ -1,6 +1,7 @@
 /** All about one job: its script, its attempts, its log as it grows, and what can be done. */
 import type { Attempt } from "../store/history.ts";
 import { type Job, type ListedState, notBeforeMs, submittedMs } from "../store/job.ts";
+import { LIMITS } from "../store/limits.ts";
 import { printable } from "../store/printable.ts";
 import { AnsiReader, type Piece, visibleText } from "./ansi.ts";
 import { handleOf, type JobCommand, type Result } from "./commands.ts";
@@ -12,12 +13,12 @@ import { reasonOf } from "./reasons.ts";
 import type { Site } from "./site.ts";
 
 /** Bytes at the end of a log that the page has at first. */
-const LOG_BYTES = 262_144;
+const LOG_BYTES = 65_536;
 /** Bytes of a script that the page shows. */
-const SCRIPT_BYTES = 262_144;
-const MAX_LINES = 5000;
+const SCRIPT_BYTES = 65_536;
+const MAX_LINES = 1000;
 /** Changes of colour that the page shows, the newest: each is an element. */
-const MAX_PIECES = 20_000;
+const MAX_PIECES = 5000;
 /** Attempts that the page shows, the newest. */
 const MAX_ATTEMPTS = 100;
 
@@ -152,8 +153,8 @@ function JobForms({ site, job }: { site: Site; job: Job }) {
             <input
               type="number"
               name="value"
-              min={-1000}
-              max={1000}
+              min={-LIMITS.maxPriority}
+              max={LIMITS.maxPriority}
               step={1}
               required
               value={String(job.priority)}
@@ -274,8 +275,6 @@ function Attempts({ site, job, now }: { site: Site; job: Job; now: number }) {
   );
 }
 
-const NO_LOG = { pieces: [], start: 0, end: 0 };
-
 /** The end of the log, as much of it as a page holds, and where it ends. */
 export function logEnd(site: Site, job: Job): {
   readonly pieces: readonly Piece[];
@@ -301,7 +300,9 @@ export function logEnd(site: Site, job: Job): {
 }
 
 function Log({ site, job, isUpdate }: { site: Site; job: Job; isUpdate: boolean }) {
-  const { pieces, start, end } = isUpdate ? NO_LOG : logEnd(site, job);
+  const { pieces, start, end } = isUpdate
+    ? { pieces: [], start: tailStart(site.store, job, LOG_BYTES), end: 0 }
+    : logEnd(site, job);
   const size = job.logSize - job.logDropped;
   const whole = `/jobs/${job.id}/log`;
   return (

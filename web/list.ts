@@ -24,7 +24,7 @@ export interface Page {
 /** The page of a query that begins at `after`, which an earlier one has given as `next`, or "". */
 export async function listPage(site: Site, query: Query, after: string): Promise<Page> {
   const { state, queue, text } = query;
-  if (text !== "" || (state === null && queue !== null)) return await search(site, query, after);
+  if (text !== "") return await search(site, query, after);
   const { browse } = site;
   const page = (jobs: readonly Job[], place: (job: Job) => string): Page => ({
     jobs: jobs.slice(0, PAGE),
@@ -33,8 +33,13 @@ export async function listPage(site: Site, query: Query, after: string): Promise
   });
   const id = ({ id }: Job) => String(id);
   switch (state) {
-    case null:
-      return page(browse.newest(number(after) ?? Number.MAX_SAFE_INTEGER, PAGE + 1), id);
+    case null: {
+      const below = number(after) ?? Number.MAX_SAFE_INTEGER;
+      const jobs = queue === null
+        ? browse.newest(below, PAGE + 1)
+        : browse.newestOf(queue, below, PAGE + 1);
+      return page(jobs, id);
+    }
     case "active":
       return page(browse.active(number(after) ?? 0, PAGE + 1, queue), id);
     case "pending":

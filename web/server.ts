@@ -44,6 +44,8 @@ export interface PagesOptions {
 export interface PagesLog extends AppLog, CommandsLog {
   /** Nobody can be let in for a moment. */
   interrupted(error: unknown): void;
+  /** A library has something to say. */
+  printed(text: string): void;
 }
 
 export interface Pages {
@@ -66,7 +68,8 @@ export async function servePages(options: PagesOptions): Promise<Pages> {
     getRequestListener((request) => fetch(request), { overrideGlobalObjects: false }),
   );
   server.maxConnections = options.maxConnections;
-  server.on("connection", (socket) => socket.setTimeout(SILENCE_MS, () => socket.destroy()));
+  server.timeout = SILENCE_MS;
+  libraryOutput(log);
   await listen(server, address);
   server.on("error", (error) => log.interrupted(error));
   if (address.kind === "unix") await Deno.chmod(address.path, SOCKET_MODE);
@@ -99,6 +102,15 @@ export async function servePages(options: PagesOptions): Promise<Pages> {
       if (bound.kind === "unix") await Deno.remove(bound.path).catch(() => {});
     },
   };
+}
+
+/** Libraries print by the console, which would wait for whoever reads stderr, or throw: nobody may stop the mount. */
+function libraryOutput({ printed }: PagesLog): void {
+  const print = (...what: unknown[]) =>
+    printed(
+      what.map((one) => one instanceof Error ? one.stack ?? one.message : String(one)).join(" "),
+    );
+  Object.assign(console, { debug: print, log: print, info: print, warn: print, error: print });
 }
 
 function listen(server: Server, address: Address): Promise<void> {

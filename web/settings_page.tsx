@@ -3,7 +3,8 @@
  * settings do not undo each other's; it is checked as config.json is, and what is refused stays in its field.
  */
 import type { Child } from "hono/jsx";
-import { DEFAULT_SETTINGS, type Settings } from "../store/settings.ts";
+import { checkSettings, DEFAULT_SETTINGS, type Settings } from "../store/settings.ts";
+import { parseSettingsText } from "../store/settings_text.ts";
 import type { Result } from "./commands.ts";
 import { FormFields, Layout } from "./parts.tsx";
 import type { Site } from "./site.ts";
@@ -102,6 +103,18 @@ export function changeOf(form: ReadonlyMap<string, string>): Record<string, unkn
     if (is !== lines(was)) change[key] = valueOf(kind, is);
   }
   return change;
+}
+
+/** The same, checked as config.json is. Throws InvalidSettings. */
+export function checkedChange(form: ReadonlyMap<string, string>): Partial<Settings> {
+  const change = changeOf(form);
+  for (const key of Object.keys(change) as Key[]) {
+    if (FIELDS[key].kind !== "JSON") continue;
+    // As the text of config.json, which tells where it is wrong, and what is given twice.
+    const text = `{${JSON.stringify(key)}: ${form.get(key) ?? ""}}`;
+    parseSettingsText(new TextEncoder().encode(text));
+  }
+  return checkSettings(change);
 }
 
 export interface SettingsPageProps {

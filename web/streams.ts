@@ -6,6 +6,8 @@ import type { Context } from "hono";
 import { type SSEStreamingApi, streamSSE } from "hono/streaming";
 import type { Job, JobId } from "../store/job.ts";
 import type { Store } from "../store/store.ts";
+import { StoreError } from "../store/errors.ts";
+import type { AppLog } from "./app.tsx";
 import { AnsiReader } from "./ansi.ts";
 import { readLog } from "./log_reader.ts";
 import type { Site } from "./site.ts";
@@ -23,10 +25,12 @@ const RETRY_MS = 1000;
 
 export class Streams {
   readonly #site: Site;
+  readonly #log: AppLog;
   #open = 0;
 
-  constructor(site: Site) {
+  constructor(site: Site, log: AppLog) {
     this.#site = site;
+    this.#log = log;
   }
 
   #stream(c: Context, body: (stream: SSEStreamingApi, bell: Bell) => Promise<void>) {
@@ -44,6 +48,9 @@ export class Streams {
       try {
         await stream.write(`retry: ${RETRY_MS}\n\n`);
         await body(stream, bell);
+      } catch (error) {
+        // A state file that cannot be read says so elsewhere; the browser tries again.
+        if (!(error instanceof StoreError)) this.#log.unexpected(c.req.path, error);
       } finally {
         bell.close();
         this.#open--;

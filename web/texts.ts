@@ -3,7 +3,8 @@ import type { Job, JobId } from "../store/job.ts";
 import type { Store } from "../store/store.ts";
 import { readLog } from "./log_reader.ts";
 
-const PART_BYTES = 65_536;
+/** SQLite reads the whole of a script for each part. */
+const PART_BYTES = 1_048_576;
 
 type Body = ReadableStream<Uint8Array>;
 
@@ -12,10 +13,17 @@ function pulled(next: (from: number) => { bytes: Uint8Array; end: number } | nul
   let at = from;
   return new ReadableStream<Uint8Array>({
     pull(controller) {
-      const part = next(at);
-      if (part === null) return controller.close();
-      at = part.end;
-      controller.enqueue(part.bytes);
+      try {
+        const part = next(at);
+        if (part === null) return controller.close();
+        at = part.end;
+        controller.enqueue(part.bytes);
+      } catch (error) {
+        // The answer has begun, so all that is left is to say that this is not all.
+        const reason = error instanceof Error ? error.message : String(error);
+        controller.enqueue(new TextEncoder().encode(`\n[the rest cannot be read: ${reason}]\n`));
+        controller.close();
+      }
     },
   }, { highWaterMark: 0 });
 }
@@ -27,7 +35,7 @@ function logPart(store: Store, id: JobId, start: number, end: number): Body {
     const part = job === undefined || from >= end ? null : readLog(store, job, from, true);
     if (part === null) return null;
     const more = Math.max(0, part.end - end);
-    return { bytes: part.bytes.subarray(0, part.bytes.length - more), end: part.end };
+    return { bytes: part.bytes.subarray(0, Math.max(0, part.bytes.length - more)), end: part.end };
   }, start);
 }
 

@@ -156,6 +156,25 @@ webTest("a job that was handed in again is another one than the one that was sho
   assert.equal(f.do("park", queued).isDone, true);
 });
 
+webTest("what has begun meanwhile is not stopped by a form that meant something else", (f) => {
+  const waiting = f.submitted("x");
+  const first = f.claim();
+  assert.deepEqual(f.do("delete", waiting), {
+    isDone: false,
+    text: "“x” has changed since this was shown; it is running",
+  });
+  const running = f.job("x");
+  f.finish(first, RETRY, { kind: "exited", code: 1 });
+  f.claim();
+  for (const command of ["cancel", "signal", "delete"] as const) {
+    assert.deepEqual(f.do(command, running, "KILL"), {
+      isDone: false,
+      text: "“x” has begun another attempt since this was shown; it is running",
+    });
+  }
+  assert.equal(f.job("x").state, "active");
+});
+
 webTest("a job that is gone is told to be gone", (f) => {
   const removed = f.running("x").job;
   f.store.moves.remove(f.job("x"));
@@ -390,7 +409,7 @@ webTest("a page tells what a state file says that cannot be changed", async (f) 
 // Handing in -------------------------------------------------------------------------------------------------
 
 function submit(f: WebFixture, name: string, script = "true\n"): Job {
-  return f.commands.submit(name, script, SUBMITTER);
+  return f.commands.submit(name, script, SUBMITTER, crypto.randomUUID());
 }
 
 /** The message with which a script is refused; nothing has come of it. */
@@ -421,8 +440,12 @@ webTest("submit() makes a job that may start at once, as the user of the daemon"
 
 webTest("submit() gives a job without a name one that is free", (f) => {
   const names = ["", " ", "\t"].map((name) => submit(f, name).name);
-  for (const name of names) assert.match(name, /^[a-z0-9]{4}$/);
+  for (const name of names) assert.match(name, /^[a-z0-9]{5,9}$/);
   assert.equal(new Set(names).size, 3);
+  // The same form makes the same name, so that a second job is refused, whatever is remembered of the first.
+  const once = crypto.randomUUID();
+  f.commands.submit("", "true", SUBMITTER, once);
+  assert.throws(() => f.commands.submit("", "true", SUBMITTER, once), /a job of the name/);
 });
 
 webTest("submit() takes every name that a file can have, and no other", (f) => {
