@@ -31,7 +31,7 @@ const MAX_FORM_BYTES = 262_144;
 /** A form with a token. */
 const MAX_SIGN_IN_BYTES = 4096;
 /** A form with one: what one types, or pastes. Larger ones are written to the mount. */
-const MAX_SUBMIT_BYTES = 4_194_304;
+const MAX_SUBMIT_BYTES = 16_777_216;
 /** A line end of a script takes six bytes in a form (%0D%0A), and no other byte takes more than three. */
 const FORM_FACTOR = 6;
 

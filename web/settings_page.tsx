@@ -108,13 +108,16 @@ export function changeOf(form: ReadonlyMap<string, string>): Record<string, unkn
 /** The same, checked as config.json is. Throws InvalidSettings. */
 export function checkedChange(form: ReadonlyMap<string, string>): Partial<Settings> {
   const change = changeOf(form);
-  for (const key of Object.keys(change) as Key[]) {
-    if (FIELDS[key].kind !== "JSON") continue;
-    // As the text of config.json, which tells where it is wrong, and what is given twice.
-    const text = `{${JSON.stringify(key)}: ${form.get(key) ?? ""}}`;
-    parseSettingsText(new TextEncoder().encode(text));
-  }
-  return checkSettings(change);
+  const texts = (Object.keys(change) as Key[]).flatMap((key) =>
+    FIELDS[key].kind === "JSON" ? [[key, form.get(key) ?? ""] as const] : []
+  );
+  // As the text of config.json, which tells where it is wrong, and what is given twice.
+  const check = ([key, text]: readonly [Key, string]) =>
+    void parseSettingsText(new TextEncoder().encode(`{${JSON.stringify(key)}: ${text}}`));
+  texts.filter(([, text]) => parsed(text) === undefined).forEach(check);
+  const checked = checkSettings(change);
+  texts.forEach(check);
+  return checked;
 }
 
 export interface SettingsPageProps {
