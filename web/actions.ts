@@ -11,10 +11,10 @@ const MAX_CHOSEN = 1000;
 /** Commands in one turn of the loop: each is a commit, and requests of the kernel come in between. */
 const DONE_AT_ONCE = 10;
 
-/** Whether a form has a command that is known. */
+/** Whether a form has a command that is known: "" is one that does nothing. */
 export function isAction(form: Form): boolean {
-  const command = textOf(form, "command") ?? "";
-  return command === "pause" || command === "resume" || isJobCommand(command);
+  const command = textOf(form, "command") ?? "none";
+  return command === "" || command === "pause" || command === "resume" || isJobCommand(command);
 }
 
 function isJobCommand(command: string): command is JobCommand {
@@ -25,6 +25,7 @@ function isJobCommand(command: string): command is JobCommand {
 export async function act(site: Site, form: Form): Promise<Outcome> {
   const command = textOf(form, "command") ?? "";
   const path = backOf(form);
+  if (command === "") return { results: [], path };
   if (!isJobCommand(command)) return { results: [pause(site, command === "pause")], path };
   const chosen = form.getAll("job").slice(0, MAX_CHOSEN);
   if (chosen.length === 0) return { results: [{ isDone: false, text: "No job was chosen" }], path };

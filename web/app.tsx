@@ -6,11 +6,10 @@ import { type Context, Hono } from "hono";
 import { getCookie } from "hono/cookie";
 import { StoreError } from "../store/errors.ts";
 import type { Job, JobId, ListedState } from "../store/job.ts";
-import { printable } from "../store/printable.ts";
 import { act, isAction, refusalOf } from "./actions.ts";
 import type { Range } from "./charts.tsx";
 import { clientScript } from "./client.ts";
-import { cannotRun, type Result } from "./commands.ts";
+import { cannotRun, handedIn, type Result } from "./commands.ts";
 import { type Form, formOf, onceOf, textOf, TooLarge, withSaid } from "./forms.ts";
 import { SECURITY_HEADERS } from "./guard.ts";
 import { JobPage } from "./job_page.tsx";
@@ -231,7 +230,7 @@ export function makeApp(site: Site, log: AppLog): Hono {
       const job = site.commands.submit(name, script, site.submitter, once);
       const result = job.state === "failed"
         ? { isDone: false, text: cannotRun(job) }
-        : { isDone: true, text: printable(`“${job.name}” was handed in`) };
+        : { isDone: true, text: handedIn(job) };
       return goOn(c, once, [result], `/jobs/${job.id}`);
     } catch (error) {
       const reason = refusalOf(error);

@@ -9,6 +9,7 @@ import { LIMITS } from "../store/limits.ts";
 import { printable } from "../store/printable.ts";
 import { sendSignal, signalNamed } from "../store/signals.ts";
 import type { Store } from "../store/store.ts";
+import { shortened } from "./format.ts";
 
 /** What has come of a command, in a sentence for its user. */
 export interface Result {
@@ -75,6 +76,11 @@ function changeSince(shown: Shown, job: Job, command: JobCommand): string | null
   return isOtherRun ? "begun another attempt" : null;
 }
 
+/** What is said of a job that was handed in. */
+export function handedIn({ name }: Pick<Job, "name">): string {
+  return `${quoted(name)} was handed in`;
+}
+
 /** What is said of a job that went to failed instead of waiting for its turn. */
 export function cannotRun({ name, error }: Pick<Job, "name" | "error">): string {
   return `${quoted(name)} cannot run: ${
@@ -89,7 +95,8 @@ function nameOf(once: string): string {
 
 const done = (text: string): Result => ({ isDone: true, text });
 const refused = (text: string): Result => ({ isDone: false, text });
-const quoted = (name: string) => printable(`“${name}”`);
+/** In a sentence, in which a long one would hide the rest. */
+const quoted = (name: string) => printable(`“${shortened(name, 80)}”`);
 
 const WHERE = {
   pending: "waits in pending",
@@ -251,7 +258,7 @@ export class Commands {
       return job.id;
     });
     if (existing !== undefined) this.#store.changes.emit({ kind: "left", job: existing });
-    this.#log.did(`${quoted(name)} was handed in`, name);
+    this.#log.did(handedIn({ name }), name);
     return jobs.require(id);
   }
 

@@ -71,6 +71,14 @@ export function count(n: number): string {
   return n.toLocaleString("en");
 }
 
+/** A long text without its middle, so that both ends can be told from others. */
+export function shortened(text: string, most: number): string {
+  const letters = [...text];
+  if (letters.length <= most) return text;
+  const end = Math.floor(most / 3);
+  return `${letters.slice(0, most - end - 1).join("")}…${letters.slice(-end).join("")}`;
+}
+
 /** A word for a shell, quoted if it has to be. */
 export function shellWord(text: string): string {
   return /^[A-Za-z0-9_@%+=:,./-]+$/.test(text) && !text.startsWith("-")

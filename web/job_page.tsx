@@ -1,12 +1,11 @@
 /** All about one job: its script, its attempts, its log as it grows, and what can be done. */
 import type { Attempt } from "../store/history.ts";
 import { type Job, type ListedState, notBeforeMs, submittedMs } from "../store/job.ts";
-import { LIMITS } from "../store/limits.ts";
 import { printable } from "../store/printable.ts";
 import { AnsiReader, type Piece, visibleText } from "./ansi.ts";
 import { handleOf, type JobCommand, type Result } from "./commands.ts";
 import { bytes, count, exact, shellWord, took } from "./format.ts";
-import { CommandButton } from "./jobs_table.tsx";
+import { CommandButton, PriorityInput, SignalInput } from "./jobs_table.tsx";
 import { readLog, tailStart } from "./log_reader.ts";
 import { FormFields, Layout, ReasonText, Running, StateBadge, Table, Time } from "./parts.tsx";
 import { reasonOf } from "./reasons.ts";
@@ -127,7 +126,6 @@ const COMMANDS: Readonly<Record<ListedState, readonly JobCommand[]>> = {
   complete: ["retry"],
   failed: ["retry"],
 };
-const SIGNALS = ["TERM", "HUP", "INT", "USR1", "USR2", "STOP", "CONT", "KILL"];
 
 function JobForms({ site, job }: { site: Site; job: Job }) {
   const back = `/jobs/${job.id}`;
@@ -148,18 +146,7 @@ function JobForms({ site, job }: { site: Site; job: Job }) {
         <form method="post" action="/actions" id="priority">
           <FormFields site={site} back={back} />
           <input type="hidden" name="job" value={handleOf(job)} />
-          <label>
-            <span>Priority</span>
-            <input
-              type="number"
-              name="value"
-              min={-LIMITS.maxPriority}
-              max={LIMITS.maxPriority}
-              step={1}
-              required
-              value={String(job.priority)}
-            />
-          </label>
+          <PriorityInput value={String(job.priority)} />
           <CommandButton command="priority" />
         </form>
       )}
@@ -167,10 +154,7 @@ function JobForms({ site, job }: { site: Site; job: Job }) {
         <form method="post" action="/actions" id="signal">
           <FormFields site={site} back={back} />
           <input type="hidden" name="job" value={handleOf(job)} />
-          <label>
-            <span>Signal</span>
-            <select name="value">{SIGNALS.map((name) => <option>{name}</option>)}</select>
-          </label>
+          <SignalInput />
           <CommandButton command="signal" />
         </form>
       )}

@@ -1,6 +1,7 @@
 /** Jobs as rows, with what can be done to those that one has chosen. */
 import type { Child } from "hono/jsx";
 import type { Job, ListedState } from "../store/job.ts";
+import { LIMITS } from "../store/limits.ts";
 import { printable } from "../store/printable.ts";
 import type { JobCommand } from "./commands.ts";
 import { lastLine } from "./log_reader.ts";
@@ -49,6 +50,34 @@ export function CommandButton({ command }: { command: JobCommand }) {
     >
       {word}
     </button>
+  );
+}
+
+export function PriorityInput({ value = "" }: { value?: string }) {
+  const { maxPriority } = LIMITS;
+  return (
+    <label>
+      <span>Priority</span>
+      <input
+        type="number"
+        name="value"
+        min={-maxPriority}
+        max={maxPriority}
+        step={1}
+        value={value}
+      />
+    </label>
+  );
+}
+
+const SIGNALS = ["TERM", "HUP", "INT", "USR1", "USR2", "STOP", "CONT", "KILL"];
+
+export function SignalInput() {
+  return (
+    <label>
+      <span>Signal</span>
+      <select name="value">{SIGNALS.map((name) => <option>{name}</option>)}</select>
+    </label>
   );
 }
 
@@ -115,10 +144,24 @@ export function JobsTable({ site, jobs, state, label, back, empty }: JobsTablePr
   return (
     <form method="post" action="/actions" class="bulk">
       <FormFields site={site} back={back} />
+      {/* The one that the Enter key presses: it does nothing, so that nothing is done by mistake. */}
+      <button type="submit" name="command" value="" hidden></button>
       {table}
       <p class="tools">
         <span>Chosen:</span>
         {commands.map((command) => <CommandButton command={command} />)}
+        {state === "pending" && (
+          <span class="tool">
+            <PriorityInput />
+            <CommandButton command="priority" />
+          </span>
+        )}
+        {state === "active" && (
+          <span class="tool">
+            <SignalInput />
+            <CommandButton command="signal" />
+          </span>
+        )}
       </p>
     </form>
   );

@@ -4,7 +4,7 @@ import { type Job, type ListedState } from "../store/job.ts";
 import { optionsOf } from "../store/job_options.ts";
 import { printable } from "../store/printable.ts";
 import { handleOf, type Result } from "./commands.ts";
-import { away, count, duration, exact, FAR_MS, moment } from "./format.ts";
+import { away, count, duration, exact, FAR_MS, moment, shortened } from "./format.ts";
 import type { Reason } from "./reasons.ts";
 import { type Site, STATES } from "./site.ts";
 
@@ -28,9 +28,15 @@ export function FormFields({ site, back }: { site: Site; back: string }) {
   );
 }
 
+/** Characters of a name in a list. */
+const LONGEST_NAME = 90;
+
 /** The name of a job, which leads to its page. */
 export function JobLink({ job }: { job: Pick<Job, "id" | "name"> }) {
-  return <a class="name" href={`/jobs/${job.id}`}>{printable(job.name)}</a>;
+  const name = printable(job.name);
+  const text = shortened(name, LONGEST_NAME);
+  return <a class="name" href={`/jobs/${job.id}`} {...(text !== name && { title: name })}>{text}
+  </a>;
 }
 
 export function StateBadge({ state }: { state: string }) {

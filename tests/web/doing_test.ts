@@ -93,6 +93,26 @@ pageTest("many failed jobs are retried at once", async ({ qj, page }) => {
   assert.equal((await qj.in("failed", "c")).match(/exit status 3/g)?.length, 1);
 });
 
+pageTest("several pending jobs get a priority at once", async ({ qj, page }) => {
+  for (const name of ["a", "b", "c"]) await qj.submit(name, CLOSED);
+  await page.goto("/jobs?state=pending");
+  const choose = async () => {
+    for (const name of ["a", "c"]) await page.getByLabel(`Choose ${name}`, { exact: true }).check();
+    await page.getByLabel("Priority").fill("5");
+  };
+  await choose();
+  // The key alone presses none of the buttons.
+  await andLoads(page, () => page.keyboard.press("Enter"));
+  assert.equal(await page.locator(".said").count(), 0);
+  await choose();
+  await press(page, "Set");
+  assert.match(await said(page), /“a” has priority 5\n“c” has priority 5|“c” has priority 5\n“a”/);
+  for (const [name, priority] of [["a", 5], ["b", 0], ["c", 5]] as const) {
+    assert.equal((await status(qj, name)).priority, priority);
+  }
+  assert.deepEqual(await qj.ls("pending"), ["a", "b", "c"]);
+});
+
 pageTest("pause and resume", async ({ qj, page }) => {
   await press(page, "Pause");
   assert.equal(await said(page), "The queue is paused: nothing more is started");
