@@ -71,7 +71,7 @@ tr:hover td { background: var(--raised); }
 table:has(.job) { table-layout: fixed; } th.job { width: 32%; } th.when { width: 10rem; } th.state { width: 6.5rem; }
 .facts div:has(.running) { grid-column: span 2; } progress { margin-right: 0.5rem; }
 .running .for { display: inline-block; min-width: 6.5rem; } .running .wide { color: var(--soft); }
-.tools { display: flex; flex-wrap: wrap; gap: 0.5rem; align-items: center; } .tool { display: inline-flex; gap: 0.25rem; align-items: center; } .tools label { display: inline-flex; gap: 0.4rem; align-items: center; margin-left: 0.5rem; } .tools input[type=number] { width: 5.5rem; } .tools span { color: var(--soft); font-size: 0.875rem; }
+.tools { display: flex; flex-wrap: wrap; gap: 0.5rem; align-items: center; } .tool { display: inline-flex; gap: 0.25rem; align-items: center; } .tools label { display: inline-flex; gap: 0.4rem; align-items: center; margin-left: 0.5rem; } .tools input[type=number] { width: 5.5rem; } .tools span { color: var(--soft); font-size: 0.875rem; } .tool button, .tool select { color: var(--front); font-size: 1rem; }
 #log-empty:not([hidden]) ~ .log #log:empty { min-height: 0; padding: 0; border: 0; } .empty, .hint { color: var(--soft); } .hint { font-size: 0.875rem; margin: 0.2rem 0 0.8rem; }
 .said, .refused { margin: 0.75rem 0; } .said ul { margin: 0; padding-left: 1.2rem; overflow-wrap: anywhere; }
 .said > div, p.refused { border-left: 4px solid var(--good); background: var(--raised); padding: 0.5rem 0.75rem; }

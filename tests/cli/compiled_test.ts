@@ -7,25 +7,11 @@
 import assert from "node:assert/strict";
 import { landlockAbi } from "../../ffi/landlock.ts";
 import { openLibc } from "../../ffi/libfuse.ts";
+import { compile, PROGRAM, skipsCompiled } from "../mount/compiled.ts";
 import { Qj } from "../mount/qj.ts";
 
-const PROJECT = new URL("../../", import.meta.url).pathname;
-
-async function compile(): Promise<string | null> {
-  const { success, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["task", "compile"],
-    cwd: PROJECT,
-    stdin: "null",
-  }).output();
-  return success ? null : new TextDecoder().decode(stderr);
-}
-
 const failure = await compile();
-const skip = failure !== null && !Deno.env.get("CI") && !Deno.env.get("DENORT_BIN");
-if (skip) {
-  const reason = "skipped, since there is no denort to compile with (see DENORT_BIN in README.md)";
-  await Deno.stderr.write(new TextEncoder().encode(`compiled program: ${reason}\n${failure}`));
-}
+const skip = await skipsCompiled(failure, "compiled program");
 
 /** Without Deno, and without a home to find one in. */
 async function withProgram(
@@ -35,7 +21,7 @@ async function withProgram(
   assert.equal(failure, null);
   await using qj = await Qj.start({
     args,
-    program: `${PROJECT}dist/qj`,
+    program: PROGRAM,
     env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", HOME: "/nonexistent" },
     settings: { backoff_base: 0 },
   });
@@ -147,7 +133,7 @@ Deno.test({
           AS_NOBODY,
           "sh",
         ]
-          .concat(`${PROJECT}dist/qj`, folder),
+          .concat(PROGRAM, folder),
         stdin: "null",
       }).output();
       const lines = new TextDecoder().decode(stdout).split("\n");
@@ -203,7 +189,7 @@ for (const sandbox of ["", "-ro /usr"]) {
         const { stdout, stderr } = await new Deno.Command("timeout", {
           args: [
             ...["-s", "KILL", "60", "unshare", "--mount", "--propagation", "private"],
-            ...["sh", "-c", READ_ONLY, "sh", `${PROJECT}dist/qj`, folder, sandbox],
+            ...["sh", "-c", READ_ONLY, "sh", PROGRAM, folder, sandbox],
           ],
           stdin: "null",
         }).output();
@@ -228,7 +214,7 @@ async function asNobody(prepare: string, args: readonly string[]) {
     const { code, stdout, stderr } = await new Deno.Command("unshare", {
       args: [
         ...["--mount", "--propagation", "private", "sh", "-c", script, "sh", folder],
-        ...[`${PROJECT}dist/qj`, ...args, `${folder}/home/mnt`],
+        ...[PROGRAM, ...args, `${folder}/home/mnt`],
       ],
       env: { HOME: `${folder}/home`, PATH: "/usr/sbin:/usr/bin:/sbin:/bin" },
       stdin: "null",

@@ -12,9 +12,9 @@ import {
   chromium,
   type Page,
 } from "playwright-core";
+import { compile, PROGRAM } from "../mount/compiled.ts";
 import { Qj } from "../mount/qj.ts";
 
-const PROJECT = new URL("../../", import.meta.url).pathname;
 const CHROMIUM = "/usr/bin/chromium";
 /** Deadline of every wait, in ms: only a hang reaches it. */
 const DEADLINE_MS = 60_000;
@@ -30,19 +30,15 @@ const SETTINGS = {
 
 /** Compiles the program. Returns why nothing here can run, or null. Throws where it has to run. */
 async function prepare(): Promise<string | null> {
-  const { success, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["task", "compile"],
-    cwd: PROJECT,
-    stdin: "null",
-  }).output();
+  const failure = await compile();
   const hasBrowser = await Deno.stat(CHROMIUM).then(() => true, () => false);
-  if (success && hasBrowser) return null;
-  const reason = success
+  if (failure === null && hasBrowser) return null;
+  const reason = failure === null
     ? `there is no ${CHROMIUM}`
-    : `the program cannot be compiled (see DENORT_BIN in README.md)\n${
-      new TextDecoder().decode(stderr)
-    }`;
-  if (Deno.env.get("CI") || (!success && Deno.env.get("DENORT_BIN"))) throw new Error(reason);
+    : `the program cannot be compiled (see DENORT_BIN in README.md)\n${failure}`;
+  if (Deno.env.get("CI") || (failure !== null && Deno.env.get("DENORT_BIN"))) {
+    throw new Error(reason);
+  }
   return reason;
 }
 
@@ -57,7 +53,7 @@ async function startPages(): Promise<{ qj: Qj; url: string }> {
   const { port } = listener.addr;
   listener.close();
   const qj = await Qj.start({
-    program: `${PROJECT}dist/qj`,
+    program: PROGRAM,
     watchdogMs: WATCHDOG_MS,
     settings: SETTINGS,
     args: ["--http", `127.0.0.1:${port}`],

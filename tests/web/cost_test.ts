@@ -1,5 +1,6 @@
 /** What the pages cost: nothing when they are off, and no wake-up while nobody looks. */
 import assert from "node:assert/strict";
+import { compile, PROGRAM, skipsCompiled } from "../mount/compiled.ts";
 import { Qj } from "../mount/qj.ts";
 import { Client } from "./client.ts";
 
@@ -7,26 +8,12 @@ const PROJECT = new URL("../../", import.meta.url).pathname;
 const HTTP = ["--http", "127.0.0.1:0"];
 const DEADLINE_MS = 60_000;
 
-/** Makes dist/qj. Returns why that is not possible, or null. */
-async function compile(): Promise<string | null> {
-  const { success, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["task", "compile"],
-    cwd: PROJECT,
-    stdin: "null",
-  }).output();
-  return success ? null : new TextDecoder().decode(stderr);
-}
-
 const failure = await compile();
-const skip = failure !== null && !Deno.env.get("CI") && !Deno.env.get("DENORT_BIN");
-if (skip) {
-  const reason = "skipped, since there is no denort to compile with (see DENORT_BIN in README.md)";
-  await Deno.stderr.write(new TextEncoder().encode(`cost of the pages: ${reason}\n${failure}`));
-}
+const skip = await skipsCompiled(failure, "cost of the pages");
 
 function start(args: readonly string[]): Promise<Qj> {
   assert.equal(failure, null);
-  return Qj.start({ args, program: `${PROJECT}dist/qj` });
+  return Qj.start({ args, program: PROGRAM });
 }
 
 /** The sockets on which a process listens, as the kernel lists them. */
