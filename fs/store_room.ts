@@ -1,8 +1,8 @@
 /** What statfs shows: the file system of the state file. It may be slow, so it is asked asynchronously and not often. */
 import { statfs } from "node:fs/promises";
 import type { FileSystemStat } from "../ffi/operations.ts";
+import { NAME_MAX } from "../store/job_name.ts";
 import type { Store } from "../store/store.ts";
-import { NAME_MAX } from "./names.ts";
 
 /** It is asked at most this often, in ms. */
 const ASK_MS = 1000;

@@ -300,8 +300,3 @@ function visible(text: string): string {
   });
   return printable(pictured);
 }
-
-/** All pieces of a text that is complete. */
-export function ansiPieces(text: string): Piece[] {
-  return new AnsiReader().read(text, true);
-}

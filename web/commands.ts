@@ -5,6 +5,7 @@
  */
 import { StoreError } from "../store/errors.ts";
 import { isDraft, isFinished, type Job, type JobId, timestamp } from "../store/job.ts";
+import { hasControl, isTooLong, NAME_MAX } from "../store/job_name.ts";
 import { LIMITS } from "../store/limits.ts";
 import { printable } from "../store/printable.ts";
 import { sendSignal, signalNamed } from "../store/signals.ts";
@@ -28,10 +29,6 @@ export interface Submitter {
   /** Permission bits of the files of new jobs. */
   readonly mode: number;
 }
-
-const MAX_NAME_BYTES = 255;
-// deno-lint-ignore no-control-regex -- control characters are what it looks for
-const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
 
 export interface CommandsLog {
   /** Something was done from a page. */
@@ -263,10 +260,8 @@ export class Commands {
   }
 
   #checkName(name: string): void {
-    if (new TextEncoder().encode(name).length > MAX_NAME_BYTES) {
-      throw new Refused(`A name has at most ${MAX_NAME_BYTES} bytes`);
-    }
-    if (CONTROL.test(name) || name.includes("/") || !name.isWellFormed()) {
+    if (isTooLong(name)) throw new Refused(`A name has at most ${NAME_MAX} bytes`);
+    if (hasControl(name) || name.includes("/") || !name.isWellFormed()) {
       throw new Refused("A name is that of a file: without slashes and control characters");
     }
     if (isDraft(name)) {

@@ -1,4 +1,5 @@
 /** All about one job: its script, its attempts, its log as it grows, and what can be done. */
+import type { Child } from "hono/jsx";
 import type { Attempt } from "../store/history.ts";
 import { type Job, type ListedState, notBeforeMs, submittedMs } from "../store/job.ts";
 import { printable } from "../store/printable.ts";
@@ -128,35 +129,31 @@ const COMMANDS: Readonly<Record<ListedState, readonly JobCommand[]>> = {
 };
 
 function JobForms({ site, job }: { site: Site; job: Job }) {
-  const back = `/jobs/${job.id}`;
-  const fields = (
-    <>
-      <FormFields site={site} back={back} />
+  // Each has a number of its own.
+  const form = (id: string, children: Child) => (
+    <form method="post" action="/actions" id={id}>
+      <FormFields site={site} back={`/jobs/${job.id}`} />
       <input type="hidden" name="job" value={handleOf(job)} />
-    </>
+      {children}
+    </form>
   );
+  const commands = [...COMMANDS[job.state as ListedState], "delete"] as const;
   return (
     <div class="forms">
-      <form method="post" action="/actions" id="commands">
-        {fields}
-        {COMMANDS[job.state as ListedState].map((command) => <CommandButton command={command} />)}
-        <CommandButton command="delete" />
-      </form>
-      {job.state === "pending" && (
-        <form method="post" action="/actions" id="priority">
-          <FormFields site={site} back={back} />
-          <input type="hidden" name="job" value={handleOf(job)} />
+      {form("commands", commands.map((command) => <CommandButton command={command} />))}
+      {job.state === "pending" && form(
+        "priority",
+        <>
           <PriorityInput value={String(job.priority)} />
           <CommandButton command="priority" />
-        </form>
+        </>,
       )}
-      {job.state === "active" && (
-        <form method="post" action="/actions" id="signal">
-          <FormFields site={site} back={back} />
-          <input type="hidden" name="job" value={handleOf(job)} />
+      {job.state === "active" && form(
+        "signal",
+        <>
           <SignalInput />
           <CommandButton command="signal" />
-        </form>
+        </>,
       )}
     </div>
   );

@@ -5,6 +5,7 @@ import { optionsOf } from "../store/job_options.ts";
 import { printable } from "../store/printable.ts";
 import { handleOf, type Result } from "./commands.ts";
 import { away, count, duration, exact, FAR_MS, moment, shortened } from "./format.ts";
+import { Head } from "./head.tsx";
 import type { Reason } from "./reasons.ts";
 import { type Site, STATES } from "./site.ts";
 
@@ -82,7 +83,7 @@ export function ReasonText({ reason, now }: { reason: Reason; now: number }) {
 }
 
 /** Where the page of a job is found by its name. */
-export function namedPath(name: string): string {
+function namedPath(name: string): string {
   return `/named/${encodeURIComponent(name)}`;
 }
 
@@ -114,7 +115,7 @@ export function Running({ site, job, now }: { site: Site; job: Job; now: number 
 }
 
 /** What came of a form. */
-export function Results({ results }: { results: readonly Result[] }) {
+function Results({ results }: { results: readonly Result[] }) {
   if (results.length === 0) return null;
   const done = results.filter(({ isDone }) => isDone);
   const refused = results.filter(({ isDone }) => !isDone);
@@ -155,15 +156,9 @@ export function Layout({ site, title, at, live, said = [], children }: LayoutPro
   );
   return (
     <html lang="en">
-      <head>
-        <meta charset="utf-8" />
-        <meta name="viewport" content="width=device-width, initial-scale=1" />
-        <meta name="color-scheme" content="light dark" />
-        <title>{titleOf(site, title)}</title>
-        <link rel="icon" href="/icon.svg" type="image/svg+xml" />
-        <link rel="stylesheet" href={`/style.css?${site.version}`} />
-        <script src={`/script.js?${site.version}`} defer></script>
-      </head>
+      <Head title={titleOf(site, title)}>
+        <script src="/script.js" defer></script>
+      </Head>
       <body data-now={String(site.store.now())} data-version={site.live.version}>
         <a class="skip" href="#main">To the content</a>
         <header>

@@ -1,20 +1,15 @@
 /** Pages for those who are not in yet, and for what does not exist. */
 import type { Child } from "hono/jsx";
+import { Head } from "./head.tsx";
 
 function Frame(
   { title, refresh, children }: { title: string; refresh?: string; children?: Child },
 ) {
   return (
     <html lang="en">
-      <head>
-        <meta charset="utf-8" />
-        <meta name="viewport" content="width=device-width, initial-scale=1" />
-        <meta name="color-scheme" content="light dark" />
+      <Head title={`${title} · qj`}>
         {refresh !== undefined && <meta http-equiv="refresh" content={`0;url=${refresh}`} />}
-        <title>{`${title} · qj`}</title>
-        <link rel="icon" href="/icon.svg" type="image/svg+xml" />
-        <link rel="stylesheet" href="/style.css" />
-      </head>
+      </Head>
       <body>
         <main id="main" class="small">
           <h1>{title}</h1>

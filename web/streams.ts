@@ -156,9 +156,9 @@ class Bell {
       });
     }
     this.#wake = () => {};
-    const { isRung } = { isRung: this.#isRung };
+    const wasRung = this.#isRung;
     this.#isRung = false;
-    return isRung;
+    return wasRung;
   }
 
   close(): void {

@@ -1,7 +1,8 @@
 /** Logs as pages show them: colours become classes, everything else that could act is shown or left out. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { ansiPieces, AnsiReader, type Piece, visibleText } from "../../web/ansi.ts";
+import { ansiPieces } from "./ansi_pieces.ts";
+import { AnsiReader, type Piece, visibleText } from "../../web/ansi.ts";
 
 /** Pieces with the same look are one. */
 function merged(pieces: readonly Piece[]): Piece[] {

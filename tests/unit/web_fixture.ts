@@ -11,7 +11,7 @@ import { Guard } from "../../web/guard.ts";
 import { Live } from "../../web/live.ts";
 import { Said } from "../../web/said.ts";
 import type { Site } from "../../web/site.ts";
-import { StoreFixture, withStore } from "./store_fixture.ts";
+import { FAILED, StoreFixture, withStore } from "./store_fixture.ts";
 
 const TOKEN = "a-token-that-is-long-enough";
 export const ADDRESS = {
@@ -94,4 +94,20 @@ export class WebFixture extends StoreFixture {
 /** A test with all that pages share. */
 export function webTest(name: string, body: (f: WebFixture) => void | Promise<void>): void {
   Deno.test(name, () => withStore(body, (folder) => new WebFixture(folder)));
+}
+
+/** Makes the job "x", and says where it is. */
+export const STATES = {
+  pending: (f) => f.submitted("x"),
+  active: (f) => f.running("x"),
+  complete: (f) => f.ended("x"),
+  failed: (f) => f.ended("x", FAILED),
+} as const satisfies Record<string, (f: WebFixture) => unknown>;
+export type State = keyof typeof STATES;
+
+/** Takes the job "x" away, with all that may be left of it. */
+export function clear(f: WebFixture): void {
+  const job = f.store.jobs.byName("x");
+  if (job !== undefined) f.store.moves.remove(job);
+  f.sql("UPDATE attempt SET live = 0");
 }

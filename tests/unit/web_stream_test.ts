@@ -1,7 +1,7 @@
 /** The log of a job on its page, and in the stream that goes on where the page ends. */
 import assert from "node:assert/strict";
 import type { Piece } from "../../web/ansi.ts";
-import { ansiPieces } from "../../web/ansi.ts";
+import { ansiPieces } from "./ansi_pieces.ts";
 import { logEnd } from "../../web/job_page.tsx";
 import { bytes } from "./store_fixture.ts";
 import { type WebFixture, webTest } from "./web_fixture.ts";

@@ -46,8 +46,8 @@ export function assertHarmless({ status, headers, text }: Answer, what: string):
         assert.doesNotMatch(value, RAW, `${what} ${key}`);
       }
     }
-    if (name === "script") assert.match(attributes.get("src")!, /^\/script\.js\?/, what);
-    if (name === "link") assert.match(attributes.get("href")!, /^\/(style\.css|icon\.svg)/, what);
+    if (name === "script") assert.match(attributes.get("src")!, /^\/script\.js$/, what);
+    if (name === "link") assert.match(attributes.get("href")!, /^\/(style\.css|icon\.svg)$/, what);
   }
   assert(page.elements.filter(({ name }) => name === "script").length <= 1, what);
   assert.doesNotMatch(page.text, RAW, what);
