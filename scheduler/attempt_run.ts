@@ -251,7 +251,7 @@ export class AttemptRun implements Run {
 
   /** For processes of the attempt that have left its group. */
   async #toOthers(send: (pid: number) => void): Promise<void> {
-    for (const pid of await this.#options.leftovers.allOf(this.#processes)) send(pid);
+    for (const { pid } of await this.#options.leftovers.allOf(this.#processes)) send(pid);
   }
 
   stopLeft(options: StopOptions): Promise<boolean> {

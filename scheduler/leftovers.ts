@@ -7,6 +7,7 @@
 import {
   type AttemptProcesses,
   belongsTo,
+  type Member,
   membersOf,
   type ProcessIdentity,
   readIdentity,
@@ -18,8 +19,8 @@ const LOOK_MS = 50;
 
 /** The same for processes that cannot be signalled, of another user: those that sudo(8) has started, for example. */
 const OUT_OF_REACH_LOOK_MS = 2000;
-/** Between two looks at a process that is about to end, in ms. */
-const ENDING_LOOK_MS = 2;
+/** Between two looks at what changes at any moment, such as a process that is about to end, in ms. */
+const SOON_LOOK_MS = 2;
 /** Between two tries to read /proc, in ms. */
 const RETRY_MS = 1000;
 
@@ -85,7 +86,7 @@ export class Leftovers {
   }
 
   /** The living processes of an attempt whose shell has ended. */
-  of(attempt: AttemptProcesses): Promise<number[]> {
+  of(attempt: AttemptProcesses): Promise<Member[]> {
     return patiently(async () => {
       for (;;) {
         const orphans = this.reapOrphans();
@@ -94,7 +95,7 @@ export class Leftovers {
         const answer = await this.#anyBelongs(orphans, attempt);
         if (answer === "no") return [];
         if (answer === "yes") break;
-        await wait(ENDING_LOOK_MS);
+        await wait(SOON_LOOK_MS);
       }
       return await membersOf(attempt, this.#bootId);
     });
@@ -119,7 +120,7 @@ export class Leftovers {
   }
 
   /** All living processes of an attempt, by a walk through /proc. */
-  allOf(attempt: AttemptProcesses): Promise<number[]> {
+  allOf(attempt: AttemptProcesses): Promise<Member[]> {
     return patiently(() => membersOf(attempt, this.#bootId));
   }
 
@@ -131,25 +132,63 @@ export class Leftovers {
     const { graceMs, ending, outOfReach } = options;
     const killAt = performance.now() + graceMs;
     const asked = new Set<number>();
+    const killing = new Killing(attempt);
     let lookMs = LOOK_MS;
     for (;;) {
       this.reapOrphans();
       const members = await this.allOf(attempt);
       if (members.length === 0) return true;
-      const killing = ending.kill || performance.now() >= killAt;
-      const answers = members.map((pid) => {
-        if (killing) return signal(pid, "SIGKILL");
-        if (asked.has(pid)) return "sent";
-        asked.add(pid);
-        return terminate(pid);
-      });
-      if (killing && answers.every((answer) => answer === "denied")) {
+      if (!ending.kill && performance.now() < killAt) {
+        for (const { pid } of members) {
+          if (asked.has(pid)) continue;
+          asked.add(pid);
+          terminate(pid);
+        }
+        await wait(LOOK_MS);
+        continue;
+      }
+      const answer = killing.round(members);
+      if (answer === "denied") {
         if (ending.stop) return false;
-        if (lookMs === LOOK_MS) outOfReach(members);
+        if (lookMs === LOOK_MS) outOfReach(members.map(({ pid }) => pid));
         lookMs = OUT_OF_REACH_LOOK_MS;
       }
-      await wait(lookMs);
+      await wait(answer === "stopped" ? SOON_LOOK_MS : lookMs);
     }
+  }
+}
+
+/**
+ * Kills processes that may make new ones faster than a walk through /proc finds them. The process group dies as a whole,
+ * by one signal. What has left it is stopped first, until a walk finds nothing new: what has stopped makes no more, and
+ * counts against its user's limit of processes, which what has died does not.
+ */
+class Killing {
+  readonly #attempt: AttemptProcesses;
+  readonly #stopped = new Set<number>();
+
+  constructor(attempt: AttemptProcesses) {
+    this.#attempt = attempt;
+  }
+
+  /**
+   * What one walk has found. "stopped": some of that was new, and there may be more. "denied": none of it may be
+   * signalled.
+   */
+  round(members: readonly Member[]): "stopped" | "killed" | "denied" {
+    const { pid: group } = this.#attempt;
+    if (group !== null && members.some(({ inGroup }) => inGroup)) signal(-group, "SIGKILL");
+    const isNew = ({ pid, inGroup }: Member) => !inGroup && !this.#stopped.has(pid);
+    const hasNew = members.some(isNew);
+    const answers = members.map(({ pid, inGroup }) =>
+      signal(pid, inGroup || !hasNew ? "SIGKILL" : "SIGSTOP")
+    );
+    if (answers.every((answer) => answer === "denied")) return "denied";
+    // Those that were killed are as good as gone, and their pids others' before long.
+    this.#stopped.clear();
+    if (!hasNew) return "killed";
+    for (const { pid } of members) this.#stopped.add(pid);
+    return "stopped";
   }
 }
 

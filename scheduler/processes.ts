@@ -53,15 +53,23 @@ export function startTicks(pid: number): number | null {
   }
 }
 
+/** A living process of an attempt. */
+export interface Member {
+  readonly pid: number;
+  /** Whether it is still in the attempt's process group, so that a signal to that reaches it. */
+  readonly inGroup: boolean;
+}
+
 /** The living processes of an attempt. Of other boots there are none. */
-export async function membersOf(attempt: AttemptProcesses, bootId: string): Promise<number[]> {
+export async function membersOf(attempt: AttemptProcesses, bootId: string): Promise<Member[]> {
   if (attempt.bootId !== bootId) return [];
-  const members: number[] = [];
+  const members: Member[] = [];
   for await (const entry of Deno.readDir("/proc")) {
     const pid = Number(entry.name);
     if (!Number.isInteger(pid) || pid === Deno.pid) continue;
     const identity = await readIdentity(pid);
-    if (identity !== null && belongsTo(identity, attempt)) members.push(pid);
+    if (identity === null || !belongsTo(identity, attempt)) continue;
+    members.push({ pid, inGroup: identity.pgrp === attempt.pid });
   }
   return members;
 }

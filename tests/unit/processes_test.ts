@@ -62,17 +62,20 @@ async function withProcesses(
 Deno.test("membersOf() finds the group and what has left it", async () => {
   await withProcesses(async (attempt, child) => {
     const found = await membersOf(attempt, BOOT);
-    assert.ok(found.includes(attempt.pid!), "the shell");
-    assert.ok(found.includes(child), "its child in another session");
+    const inGroup = new Map(found.map((member) => [member.pid, member.inGroup]));
+    assert.deepEqual(inGroup, new Map([[child, false], [attempt.pid!, true]]));
   });
 });
 
 Deno.test("membersOf() finds the group without the token and the token without the group", async () => {
   await withProcesses(async (attempt, child) => {
     const byGroup = await membersOf({ ...attempt, token: crypto.randomUUID() }, BOOT);
-    assert.deepEqual(byGroup, [attempt.pid]);
+    assert.deepEqual(byGroup, [{ pid: attempt.pid, inGroup: true }]);
     const byToken = await membersOf({ ...attempt, pid: null, pidStart: null }, BOOT);
-    assert.deepEqual(byToken.sort((a, b) => a - b), [attempt.pid!, child].sort((a, b) => a - b));
+    assert.deepEqual(
+      new Set(byToken.map(({ pid }) => pid)),
+      new Set([attempt.pid, child]),
+    );
   });
 });
 
