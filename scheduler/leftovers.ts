@@ -91,13 +91,14 @@ export class Leftovers {
       for (;;) {
         const orphans = this.reapOrphans();
         const groupLives = attempt.pid !== null && signal(-attempt.pid, 0) !== "gone";
-        if (groupLives || orphans === null) break;
-        const answer = await this.#anyBelongs(orphans, attempt);
-        if (answer === "no") return [];
-        if (answer === "yes") break;
+        const answer = orphans === null ? "no" : await this.#anyBelongs(orphans, attempt);
+        if (groupLives || orphans === null || answer === "yes") {
+          const members = await membersOf(attempt, this.#bootId);
+          // A walk may miss what is made meanwhile. Then what has made it, or it itself, is an orphan that is not gone.
+          if (members.length > 0 || answer === "no") return members;
+        } else if (answer === "no") return [];
         await wait(SOON_LOOK_MS);
       }
-      return await membersOf(attempt, this.#bootId);
     });
   }
 
@@ -124,6 +125,12 @@ export class Leftovers {
     return patiently(() => membersOf(attempt, this.#bootId));
   }
 
+  /** The same, and sure that there are none when it finds none, unless a daemon before this one has started them. */
+  async #find(attempt: AttemptProcesses): Promise<Member[]> {
+    const members = await this.allOf(attempt);
+    return members.length > 0 ? members : await this.of(attempt);
+  }
+
   /**
    * Stops what is left of an attempt: SIGTERM, after the grace SIGKILL, until nothing is left. Resolves with false when
    * the end of the daemon does not wait for processes that it may not signal.
@@ -135,8 +142,7 @@ export class Leftovers {
     const killing = new Killing(attempt);
     let lookMs = LOOK_MS;
     for (;;) {
-      this.reapOrphans();
-      const members = await this.allOf(attempt);
+      const members = await this.#find(attempt);
       if (members.length === 0) return true;
       if (!ending.kill && performance.now() < killAt) {
         for (const { pid } of members) {

@@ -7,6 +7,12 @@
  */
 import process from "node:process";
 
+/** So many processes are read at once: each takes a descriptor, and a thread that may have to wait. */
+const READ_AT_ONCE = 16;
+/** How often, and how long apart in ms, an empty environment is read, which may be one that execve(2) has yet to fill. */
+const EXEC_TRIES = 4;
+const EXEC_MS = 2;
+
 /** How an attempt's processes are told from others. */
 export interface AttemptProcesses {
   readonly token: string;
@@ -46,9 +52,15 @@ export function parseStat(text: string): ProcessStat {
 
 /** When a process started, in clock ticks since boot, or null when it is gone. */
 export function startTicks(pid: number): number | null {
+  return readStat(pid)?.startTicks ?? null;
+}
+
+/** Null for a process that is gone. Reading it waits for no lock that the process could hold. */
+function readStat(pid: number): ProcessStat | null {
   try {
-    return parseStat(Deno.readTextFileSync(`/proc/${pid}/stat`)).startTicks;
-  } catch {
+    return parseStat(Deno.readTextFileSync(`/proc/${pid}/stat`));
+  } catch (error) {
+    if (isOutOfDescriptors(error)) throw error;
     return null;
   }
 }
@@ -60,18 +72,34 @@ export interface Member {
   readonly inGroup: boolean;
 }
 
-/** The living processes of an attempt. Of other boots there are none. */
+/**
+ * The living processes of an attempt. Of other boots there are none. What is made meanwhile may be missed. Throws when
+ * there is no descriptor to read with.
+ */
 export async function membersOf(attempt: AttemptProcesses, bootId: string): Promise<Member[]> {
   if (attempt.bootId !== bootId) return [];
-  const members: Member[] = [];
+  const pids: number[] = [];
   for await (const entry of Deno.readDir("/proc")) {
     const pid = Number(entry.name);
-    if (!Number.isInteger(pid) || pid === Deno.pid) continue;
-    const identity = await readIdentity(pid);
-    if (identity === null || !belongsTo(identity, attempt)) continue;
-    members.push({ pid, inGroup: identity.pgrp === attempt.pid });
+    if (Number.isInteger(pid) && pid !== Deno.pid) pids.push(pid);
+  }
+  const members: Member[] = [];
+  for (let i = 0; i < pids.length; i += READ_AT_ONCE) {
+    const some = pids.slice(i, i + READ_AT_ONCE).map((pid) => memberOf(pid, attempt));
+    for (const member of await Promise.all(some)) if (member !== null) members.push(member);
   }
   return members;
+}
+
+async function memberOf(pid: number, attempt: AttemptProcesses): Promise<Member | null> {
+  const stat = readStat(pid);
+  if (stat === null || isDead(stat)) return null;
+  const inGroup = stat.pgrp === attempt.pid;
+  if (isOfGroup(stat, attempt)) return { pid, inGroup };
+  // The environment is read only where it decides.
+  if (attempt.keepsChildren === 1 && !inGroup) return null;
+  const { token } = await identify(pid, stat);
+  return token === attempt.token ? { pid, inGroup } : null;
 }
 
 /** What tells to which attempt a process belongs. */
@@ -87,28 +115,31 @@ export interface ProcessIdentity {
 
 /** Reads it; null for a process that is gone or dead. Throws when there is no descriptor to read it with. */
 export async function readIdentity(pid: number): Promise<ProcessIdentity | null> {
-  const bytes = await readProcess(pid, "stat");
-  if (bytes === null) return null;
-  const stat = parseStat(new TextDecoder().decode(bytes));
-  if (stat.state === "Z" || stat.state === "X") return null;
-  // Another user's cannot be read, a kernel thread has none.
-  const environ = await readProcess(pid, "environ");
-  return {
-    ...stat,
-    token: environ === null ? null : findToken(environ),
-    // Read again, since the environment may have gone in between. Of recent kernels (6.18) it cannot even be opened: ESRCH.
-    isEnding: (environ === null || environ.length === 0) && await isEnding(pid),
-  };
+  const stat = readStat(pid);
+  return stat === null || isDead(stat) ? null : await identify(pid, stat);
 }
 
-async function isEnding(pid: number): Promise<boolean> {
-  const bytes = await readProcess(pid, "stat");
-  return bytes === null || parseStat(new TextDecoder().decode(bytes)).memory === 0;
+function isDead({ state }: ProcessStat): boolean {
+  return state === "Z" || state === "X";
 }
 
-async function readProcess(pid: number, file: string): Promise<Uint8Array | null> {
+async function identify(pid: number, stat: ProcessStat): Promise<ProcessIdentity> {
+  for (let tries = 1;; tries++) {
+    const environ = await readEnviron(pid);
+    const token = environ && findToken(environ);
+    if (environ !== null && environ.length > 0) return { ...stat, token, isEnding: false };
+    // Looked at again, since the environment may have gone in between. Of recent kernels (6.18) it cannot even be opened: ESRCH.
+    const isEnding = (readStat(pid)?.memory ?? 0) === 0;
+    // Empty is that of a process in execve(2), for a moment, and of one that was given none.
+    if (isEnding || environ === null || tries === EXEC_TRIES) return { ...stat, token, isEnding };
+    await new Promise((resolve) => setTimeout(resolve, EXEC_MS));
+  }
+}
+
+/** Null: the process is gone, or another user's, or one of the kernel's. */
+async function readEnviron(pid: number): Promise<Uint8Array | null> {
   try {
-    return await Deno.readFile(`/proc/${pid}/${file}`);
+    return await Deno.readFile(`/proc/${pid}/environ`);
   } catch (error) {
     if (isOutOfDescriptors(error)) throw error;
     return null;
@@ -121,11 +152,18 @@ function isOutOfDescriptors(error: unknown): boolean {
 }
 
 export function belongsTo(process: ProcessIdentity, attempt: AttemptProcesses): boolean {
-  const inGroup = process.pgrp === attempt.pid;
-  if (attempt.keepsChildren === 1 && !inGroup) return false;
-  if (process.token === attempt.token) return true;
-  if (attempt.pid === null || (!inGroup && process.session !== attempt.pid)) return false;
-  return attempt.pidStart === null || process.startTicks >= attempt.pidStart;
+  if (isOfGroup(process, attempt)) return true;
+  const mayHaveLeft = attempt.keepsChildren === 0 || process.pgrp === attempt.pid;
+  return mayHaveLeft && process.token === attempt.token;
+}
+
+/** Whether it is in the process group or the session, and these are still those of the attempt. */
+function isOfGroup(
+  { pgrp, session, startTicks }: Pick<ProcessStat, "pgrp" | "session" | "startTicks">,
+  { pid, pidStart, keepsChildren }: AttemptProcesses,
+): boolean {
+  if (pid === null || (pgrp !== pid && (keepsChildren === 1 || session !== pid))) return false;
+  return pidStart === null || startTicks >= pidStart;
 }
 
 const TOKEN = "QJ_ATTEMPT_ID=";

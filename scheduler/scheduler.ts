@@ -27,6 +27,9 @@ import { Settling } from "./settling.ts";
 import { Slots, type SlotsInUse } from "./slots.ts";
 import { type Spawner, spawnHere } from "./spawner.ts";
 
+/** How soon after the end of a child dead orphans are reaped, in ms. */
+const REAP_MS = 20;
+
 export interface SchedulerLog {
   started(job: Job, pid: number): void;
   ended(job: Job, outcome: Outcome): void;
@@ -172,6 +175,7 @@ export class Scheduler {
     this.#unlisten();
     this.#settling.stop();
     Deno.removeSignalListener("SIGCHLD", this.#childEnded);
+    this.#reaping.clear();
   }
 
   #stopRuns(): void {
@@ -188,7 +192,11 @@ export class Scheduler {
     for (const run of this.#slots.runs()) run.kill();
   }
 
-  readonly #childEnded = () => void this.#leftovers.reapOrphans();
+  /** Not for each at once: who has many children can have many end, and each time all are looked through. */
+  readonly #reaping = new Alarm(() => void this.#leftovers.reapOrphans());
+  readonly #childEnded = () => {
+    if (!this.#reaping.isSet) this.#reaping.set(REAP_MS);
+  };
 
   #changed(change: Change): void {
     switch (change.kind) {
