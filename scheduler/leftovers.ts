@@ -21,6 +21,8 @@ const LOOK_MS = 50;
 const OUT_OF_REACH_LOOK_MS = 2000;
 /** Between two looks at what changes at any moment, such as a process that is about to end, in ms. */
 const SOON_LOOK_MS = 2;
+/** How long a process may be about to end, in ms: one that the kernel holds up is not waited for any longer. */
+const ENDING_MS = 5000;
 /** Between two tries to read /proc, in ms. */
 const RETRY_MS = 1000;
 
@@ -50,6 +52,8 @@ export class Leftovers {
   readonly #own = new Set<number>();
   /** What was read of adopted children that have a token: to whom they belong does not change. */
   readonly #orphans = new Map<number, ProcessIdentity>();
+  /** Adopted children that were about to end when they were first looked at: when that was, by the monotonic clock. */
+  readonly #ending = new Map<number, number>();
 
   constructor(reaper: ChildReaper, bootId: string) {
     this.#reaper = reaper;
@@ -79,8 +83,9 @@ export class Leftovers {
       // One that has died since the list was made has left its own children to us: they are in the next one.
     } while (hasReaped);
     if (orphans === undefined) return null;
-    for (const pid of this.#orphans.keys()) {
-      if (!orphans.includes(pid)) this.#orphans.delete(pid);
+    const living = new Set(orphans);
+    for (const known of [this.#orphans, this.#ending]) {
+      for (const pid of known.keys()) if (!living.has(pid)) known.delete(pid);
     }
     return orphans;
   }
@@ -111,13 +116,20 @@ export class Leftovers {
     for (const pid of orphans) {
       const identity = this.#orphans.get(pid) ?? await readIdentity(pid);
       if (identity === null || identity.isEnding) {
-        answer = "soon";
+        if (this.#endsSoon(pid)) answer = "soon";
         continue;
       }
       if (identity.token !== null) this.#orphans.set(pid, identity);
       if (belongsTo(identity, attempt)) return "yes";
     }
     return answer;
+  }
+
+  #endsSoon(pid: number): boolean {
+    const now = performance.now();
+    const since = this.#ending.get(pid) ?? now;
+    this.#ending.set(pid, since);
+    return now - since < ENDING_MS;
   }
 
   /** All living processes of an attempt, by a walk through /proc. */

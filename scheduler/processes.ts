@@ -28,6 +28,7 @@ interface ProcessStat {
   readonly state: string;
   readonly pgrp: number;
   readonly session: number;
+  readonly threads: number;
   readonly startTicks: number;
   /** Bytes of its memory; 0: it has given that up, and is about to end. */
   readonly memory: number;
@@ -45,6 +46,7 @@ export function parseStat(text: string): ProcessStat {
     state: fields[0] ?? "",
     pgrp: Number(fields[2]),
     session: Number(fields[3]),
+    threads: Number(fields[17]),
     startTicks: Number(fields[19]),
     memory: Number(fields[20]),
   };
@@ -52,13 +54,16 @@ export function parseStat(text: string): ProcessStat {
 
 /** When a process started, in clock ticks since boot, or null when it is gone. */
 export function startTicks(pid: number): number | null {
-  return readStat(pid)?.startTicks ?? null;
+  return readStat(`/proc/${pid}`)?.startTicks ?? null;
 }
 
-/** Null for a process that is gone. Reading it waits for no lock that the process could hold. */
-function readStat(pid: number): ProcessStat | null {
+/**
+ * Of the process or thread that has this folder in /proc. Null when it is gone. Reading it waits for no lock that the
+ * process could hold.
+ */
+function readStat(folder: string): ProcessStat | null {
   try {
-    return parseStat(Deno.readTextFileSync(`/proc/${pid}/stat`));
+    return parseStat(Deno.readTextFileSync(`${folder}/stat`));
   } catch (error) {
     if (isOutOfDescriptors(error)) throw error;
     return null;
@@ -92,13 +97,13 @@ export async function membersOf(attempt: AttemptProcesses, bootId: string): Prom
 }
 
 async function memberOf(pid: number, attempt: AttemptProcesses): Promise<Member | null> {
-  const stat = readStat(pid);
-  if (stat === null || isDead(stat)) return null;
-  const inGroup = stat.pgrp === attempt.pid;
-  if (isOfGroup(stat, attempt)) return { pid, inGroup };
+  const living = findLiving(pid);
+  if (living === null) return null;
+  const inGroup = living.stat.pgrp === attempt.pid;
+  if (isOfGroup(living.stat, attempt)) return { pid, inGroup };
   // The environment is read only where it decides.
   if (attempt.keepsChildren === 1 && !inGroup) return null;
-  const { token } = await identify(pid, stat);
+  const { token } = await identify(living);
   return token === attempt.token ? { pid, inGroup } : null;
 }
 
@@ -115,21 +120,49 @@ export interface ProcessIdentity {
 
 /** Reads it; null for a process that is gone or dead. Throws when there is no descriptor to read it with. */
 export async function readIdentity(pid: number): Promise<ProcessIdentity | null> {
-  const stat = readStat(pid);
-  return stat === null || isDead(stat) ? null : await identify(pid, stat);
+  const living = findLiving(pid);
+  return living === null ? null : await identify(living);
+}
+
+/** Where a process can be read. */
+interface Living {
+  readonly folder: string;
+  readonly stat: ProcessStat;
+}
+
+/** Null for a process that is gone or dead. One whose first thread alone has ended looks dead, and lives on in others. */
+function findLiving(pid: number): Living | null {
+  const folder = `/proc/${pid}`;
+  const stat = readStat(folder);
+  if (stat === null) return null;
+  if (!isDead(stat)) return { folder, stat };
+  return stat.threads > 1 ? findLivingThread(folder) : null;
+}
+
+function findLivingThread(process: string): Living | null {
+  try {
+    for (const { name } of Deno.readDirSync(`${process}/task`)) {
+      const folder = `${process}/task/${name}`;
+      const stat = readStat(folder);
+      if (stat !== null && !isDead(stat)) return { folder, stat };
+    }
+  } catch (error) {
+    if (isOutOfDescriptors(error)) throw error;
+  }
+  return null;
 }
 
 function isDead({ state }: ProcessStat): boolean {
   return state === "Z" || state === "X";
 }
 
-async function identify(pid: number, stat: ProcessStat): Promise<ProcessIdentity> {
+async function identify({ folder, stat }: Living): Promise<ProcessIdentity> {
   for (let tries = 1;; tries++) {
-    const environ = await readEnviron(pid);
+    const environ = await readEnviron(folder);
     const token = environ && findToken(environ);
     if (environ !== null && environ.length > 0) return { ...stat, token, isEnding: false };
     // Looked at again, since the environment may have gone in between. Of recent kernels (6.18) it cannot even be opened: ESRCH.
-    const isEnding = (readStat(pid)?.memory ?? 0) === 0;
+    const isEnding = (readStat(folder)?.memory ?? 0) === 0;
     // Empty is that of a process in execve(2), for a moment, and of one that was given none.
     if (isEnding || environ === null || tries === EXEC_TRIES) return { ...stat, token, isEnding };
     await new Promise((resolve) => setTimeout(resolve, EXEC_MS));
@@ -137,9 +170,9 @@ async function identify(pid: number, stat: ProcessStat): Promise<ProcessIdentity
 }
 
 /** Null: the process is gone, or another user's, or one of the kernel's. */
-async function readEnviron(pid: number): Promise<Uint8Array | null> {
+async function readEnviron(folder: string): Promise<Uint8Array | null> {
   try {
-    return await Deno.readFile(`/proc/${pid}/environ`);
+    return await Deno.readFile(`${folder}/environ`);
   } catch (error) {
     if (isOutOfDescriptors(error)) throw error;
     return null;

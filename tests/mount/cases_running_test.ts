@@ -84,7 +84,7 @@ for (const [name, bomb] of Object.entries(BOMBS)) {
 }
 
 Deno.test("R3: what ignores SIGTERM, has stopped, or has left its session and holds the pipe is ended all the same", async () => {
-  await using qj = await Qj.start({ settings: { ...AT_ONCE, max_job_count: 3 } });
+  await using qj = await Qj.start({ settings: { ...AT_ONCE, max_job_count: 4 } });
   const jobs: Readonly<Record<string, string>> = {
     deaf: "#QJ timeout=0.3\ntrap '' TERM; echo $$ > deaf; while :; do sleep 0.1; done",
     stopped: "#QJ timeout=0.3\necho $$ > stopped; kill -STOP $$; sleep 1000",
@@ -95,14 +95,22 @@ os.setsid()
 if os.fork(): sys.exit()
 open("daemon", "w").write(str(os.getpid()) + "\\n")
 time.sleep(1000)'; until [ -s daemon ]; do sleep 0.02; done; echo ends`,
+    // Its first thread has ended, so that it looks dead, and cannot be waited for.
+    headless: `setsid python3 -c '
+import ctypes, os, threading, time
+threading.Thread(target=time.sleep, args=(1000,)).start()
+open("headless", "w").write(str(os.getpid()) + "\\n")
+ctypes.CDLL(None).syscall(${Deno.build.arch === "aarch64" ? 93 : 60}, 0)' &
+until grep -q "^State:.Z" /proc/$(cat headless)/status; do sleep 0.02; done; echo ends`,
   };
   for (const [name, script] of Object.entries(jobs)) await qj.submit(name, script);
   assert.match(await qj.in("failed", "deaf"), /timed out after 0\.3 s/);
   assert.match(await qj.in("failed", "stopped"), /timed out after 0\.3 s/);
   assert.match(await qj.in("complete", "daemon"), /\nends\n$/);
+  assert.match(await qj.in("complete", "headless"), /\nends\n$/);
   // All slots are free again when what they held is gone.
-  for (let i = 0; i < 3; i++) await qj.submit(`next${i}`, "true");
-  for (let i = 0; i < 3; i++) await qj.in("complete", `next${i}`);
+  for (let i = 0; i < 4; i++) await qj.submit(`next${i}`, "true");
+  for (let i = 0; i < 4; i++) await qj.in("complete", `next${i}`);
   for (const name of Object.keys(jobs)) {
     const pid = Number(await Deno.readTextFile(`${qj.folder}/${name}`));
     await until(`the end of ${name}`, () => !isAlive(pid));

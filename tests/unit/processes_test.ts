@@ -98,3 +98,32 @@ Deno.test("membersOf() takes only the whole token", async () => {
     assert.deepEqual(await membersOf(part, BOOT), []);
   });
 });
+
+Deno.test("membersOf() finds a process whose first thread has ended", async () => {
+  const token = crypto.randomUUID();
+  const script = `
+import ctypes, threading, time
+threading.Thread(target=time.sleep, args=(60,)).start()
+print("there", flush=True)
+ctypes.CDLL(None).syscall(${Deno.build.arch === "aarch64" ? 93 : 60}, 0)`;
+  const python = new Deno.Command("python3", {
+    args: ["-c", script],
+    env: { QJ_ATTEMPT_ID: token },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "null",
+    detached: true,
+  }).spawn();
+  const reader = python.stdout.getReader();
+  try {
+    await reader.read();
+    const state = () => parseStat(Deno.readTextFileSync(`/proc/${python.pid}/stat`)).state;
+    while (state() !== "Z") await new Promise((resolve) => setTimeout(resolve, 1));
+    const byToken = { token, bootId: BOOT, pid: null, pidStart: null, keepsChildren: 0 } as const;
+    assert.deepEqual(await membersOf(byToken, BOOT), [{ pid: python.pid, inGroup: false }]);
+  } finally {
+    signal(python.pid, "SIGKILL");
+    await python.status;
+    await reader.cancel();
+  }
+});
