@@ -95,6 +95,12 @@ export const LIBC_SYMBOLS = {
   prctl: { parameters: ["i32", "usize", "usize", "usize", "usize"], result: "i32" },
   /** pid_t waitpid(pid_t pid, int *wstatus, int options) */
   waitpid: { parameters: ["i32", "buffer", "i32"], result: "i32" },
+  /** int waitid(idtype_t idtype, id_t id, siginfo_t *infop, int options) */
+  waitid: { parameters: ["i32", "u32", "buffer", "i32"], result: "i32" },
+  /** pid_t getpgid(pid_t pid) */
+  getpgid: { parameters: ["i32"], result: "i32" },
+  /** pid_t getsid(pid_t pid) */
+  getsid: { parameters: ["i32"], result: "i32" },
   /** int socket(int domain, int type, int protocol) */
   socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
   /** ssize_t sendto(int sockfd, const void *buf, size_t len, int flags, const struct sockaddr *dest_addr, socklen_t addrlen) */
@@ -104,6 +110,20 @@ export const LIBC_SYMBOLS = {
   },
   /** int open(const char *pathname, int flags): without O_CREAT it has no third one */
   open: { parameters: ["buffer", "i32"], result: "i32" },
+  /** The same on a thread of Deno's pool. */
+  open_nonblocking: {
+    name: "open",
+    parameters: ["buffer", "i32"],
+    result: "i32",
+    nonblocking: true,
+  },
+  /** ssize_t read(int fd, void *buf, size_t count), on a thread of Deno's pool */
+  read_nonblocking: {
+    name: "read",
+    parameters: ["i32", "buffer", "usize"],
+    result: "isize",
+    nonblocking: true,
+  },
   /** int *__errno_location(void) */
   __errno_location: { parameters: [], result: "pointer" },
   /** long syscall(long number, const struct landlock_ruleset_attr *attr, size_t size, __u32 flags) */

@@ -9,7 +9,7 @@ import type { Job } from "../store/job.ts";
 import type { Settings } from "../store/settings.ts";
 import { after } from "./alarm.ts";
 import { commandLine, type JobEnvironment, spawnEnvironment } from "./command.ts";
-import { type Leftovers, type StopOptions, terminate } from "./leftovers.ts";
+import { ask, type Leftovers, type StopOptions } from "./leftovers.ts";
 import type { OutputBatch } from "./output_batch.ts";
 import { type AttemptProcesses, signal, signalGroup, startTicks } from "./processes.ts";
 import type { Spawned, Spawner } from "./spawner.ts";
@@ -45,6 +45,8 @@ export interface RunOptions {
   readonly spawner: Spawner;
   readonly bootId: string;
   readonly leftovers: Leftovers;
+  /** Whether a process that was started here is dead, though its end may not have been told yet. */
+  readonly hasEnded: (pid: number) => boolean;
   readonly output: OutputBatch;
   /** Where scripts that need a file are put. */
   readonly runFolder: string;
@@ -67,6 +69,10 @@ export class AttemptRun implements Run {
   readonly #begunAt = performance.now();
   #processes: AttemptProcesses;
   #stopped: StopReason | null = null;
+  /** Processes that have been sent SIGTERM. */
+  readonly #asked = new Set<number>();
+  /** Those that were told to end by their group are being found. */
+  #asking: Promise<void> = Promise.resolve();
   #ended = false;
   #isKilled = false;
   /** What cancels the timers of this run. */
@@ -162,8 +168,10 @@ export class AttemptRun implements Run {
     this.#ended = true;
     this.#cancelTimers();
     const end = this.#end(this.#outcome(status), false);
-    const left = (await this.#options.leftovers.of(this.#processes)).length > 0;
-    if (left) terminate(-child.pid);
+    await this.#asking;
+    const members = await this.#options.leftovers.of(this.#processes);
+    const left = members.length > 0;
+    ask(members, this.#asked);
     const isHeld = left || this.#processes.keepsChildren === 1;
     await this.#readRest(reader, copied, isHeld ? PIPE_LEFT_MS : PIPE_CLOSE_MS);
     await this.#options.output.flush();
@@ -219,8 +227,15 @@ export class AttemptRun implements Run {
 
   stop(reason: StopReason): void {
     if (this.#ended || this.#stopped !== null) return;
+    // A daemon that was held up hears of its timer first. Who cancels means the job, however far it is.
+    if (reason !== "cancelled" && this.#hasEnded()) return;
     this.#stopped = reason;
     this.#terminate();
+  }
+
+  #hasEnded(): boolean {
+    const { pid } = this.#processes;
+    return pid !== null && this.#options.hasEnded(pid);
   }
 
   #terminate(): void {
@@ -228,8 +243,15 @@ export class AttemptRun implements Run {
     if (pid === null) return;
     signalGroup(pid, "SIGTERM");
     signalGroup(pid, "SIGCONT"); // so that what has stopped hears it
-    void this.#toOthers(terminate);
+    this.#asked.add(pid);
+    this.#asking = this.#askOthers();
     this.#timers.push(after(this.#options.graceMs(), () => this.#kill()));
+  }
+
+  async #askOthers(): Promise<void> {
+    const members = await this.#options.leftovers.allOf(this.#processes);
+    for (const { pid, inGroup } of members) if (inGroup) this.#asked.add(pid);
+    ask(members, this.#asked);
   }
 
   signal(name: NodeJS.Signals): "sent" | "gone" | "denied" {
@@ -246,16 +268,17 @@ export class AttemptRun implements Run {
     const { pid } = this.#processes;
     if (pid === null) return;
     signalGroup(pid, "SIGKILL");
-    void this.#toOthers((other) => void signal(other, "SIGKILL"));
+    void this.#killOthers();
   }
 
-  /** For processes of the attempt that have left its group. */
-  async #toOthers(send: (pid: number) => void): Promise<void> {
-    for (const { pid } of await this.#options.leftovers.allOf(this.#processes)) send(pid);
+  /** Those that have left the group; what they make meanwhile is found when the shell has ended. */
+  async #killOthers(): Promise<void> {
+    const members = await this.#options.leftovers.allOf(this.#processes);
+    for (const { pid, inGroup } of members) if (!inGroup) signal(pid, "SIGKILL");
   }
 
   stopLeft(options: StopOptions): Promise<boolean> {
-    return this.#options.leftovers.stop(this.#processes, options);
+    return this.#options.leftovers.stop(this.#processes, { ...options, asked: this.#asked });
   }
 }
 

@@ -6,7 +6,6 @@ import type { Hook } from "../store/hooks.ts";
 import type { Store } from "../store/store.ts";
 import { after } from "./alarm.ts";
 import { commandLine, type JobEnvironment } from "./command.ts";
-import { terminate } from "./leftovers.ts";
 import type { Persistence } from "./persistence.ts";
 import { signal, signalGroup } from "./processes.ts";
 import { type Spawned, spawnHere } from "./spawner.ts";
@@ -45,7 +44,10 @@ export class HookRunner {
   /** Starts no more; what runs is told to end, and killed after the grace. Resolves when nothing runs. */
   async stop(graceMs: number): Promise<void> {
     this.#isStopped = true;
-    for (const pid of this.#running.keys()) terminate(-pid);
+    for (const pid of this.#running.keys()) {
+      signalGroup(pid, "SIGTERM");
+      signalGroup(pid, "SIGCONT");
+    }
     const cancel = after(graceMs, () => this.kill());
     await Promise.all(this.#running.values());
     cancel();

@@ -6,22 +6,27 @@
  */
 import {
   type AttemptProcesses,
-  belongsTo,
+  isInGroup,
+  isInSession,
   type Member,
-  membersOf,
-  type ProcessIdentity,
-  readIdentity,
+  type ProcessCalls,
+  Processes,
   signal,
 } from "./processes.ts";
 
-/** How often to look whether signalled processes are gone, in ms. Only while there are some. */
+/** How soon to look whether signalled processes are gone, in ms. Only while there are some; then less and less often. */
 const LOOK_MS = 50;
+/** The longest between two looks while they have time to end. */
+const GRACE_LOOK_MS = 200;
+/** And after that: the kernel holds them up, or they are another user's, such as those that sudo(8) has started. */
+const LONGEST_LOOK_MS = 2000;
 
-/** The same for processes that cannot be signalled, of another user: those that sudo(8) has started, for example. */
-const OUT_OF_REACH_LOOK_MS = 2000;
 /** Between two looks at what changes at any moment, such as a process that is about to end, in ms. */
 const SOON_LOOK_MS = 2;
-/** How long a process may be about to end, in ms: one that the kernel holds up is not waited for any longer. */
+/**
+ * How long to wait, in ms, for a process that is about to end, or that cannot be found though it should be there: one that
+ * the kernel holds up, or that somebody traces, is not waited for any longer.
+ */
 const ENDING_MS = 5000;
 /** Between two tries to read /proc, in ms. */
 const RETRY_MS = 1000;
@@ -34,30 +39,34 @@ export interface Ending {
 
 export interface StopOptions {
   readonly graceMs: number;
+  /** Processes that have been sent SIGTERM, and are not sent it again. */
+  readonly asked?: Set<number>;
   readonly ending: Ending;
   /** Only processes are left that may not be signalled. Called once. */
   readonly outOfReach: (pids: readonly number[]) => void;
 }
 
 /** The part of `ffi/reaper.ts` that is needed here. */
-export interface ChildReaper {
+export interface ChildReaper extends ProcessCalls {
   children(): number[] | null;
   reap(pid: number): boolean;
+  /** Whether a child that was started here is dead, be it waited for or not. */
+  hasEnded(pid: number): boolean;
 }
 
 export class Leftovers {
   readonly #reaper: ChildReaper;
-  readonly #bootId: string;
+  readonly #processes: Processes;
   /** Children that were spawned here: the runtime reaps them. */
   readonly #own = new Set<number>();
-  /** What was read of adopted children that have a token: to whom they belong does not change. */
-  readonly #orphans = new Map<number, ProcessIdentity>();
+  /** The tokens of adopted children, as they were when they were last read. What is not an attempt's does not become it. */
+  readonly #tokens = new Map<number, string | null>();
   /** Adopted children that were about to end when they were first looked at: when that was, by the monotonic clock. */
   readonly #ending = new Map<number, number>();
 
   constructor(reaper: ChildReaper, bootId: string) {
     this.#reaper = reaper;
-    this.#bootId = bootId;
+    this.#processes = new Processes(reaper, bootId);
   }
 
   spawned(pid: number): void {
@@ -78,31 +87,38 @@ export class Leftovers {
         if (this.#own.has(pid)) return false;
         const isDead = this.#reaper.reap(pid);
         hasReaped ||= isDead;
+        if (isDead) this.#forget(pid);
         return !isDead;
       });
       // One that has died since the list was made has left its own children to us: they are in the next one.
     } while (hasReaped);
-    if (orphans === undefined) return null;
-    const living = new Set(orphans);
-    for (const known of [this.#orphans, this.#ending]) {
-      for (const pid of known.keys()) if (!living.has(pid)) known.delete(pid);
-    }
-    return orphans;
+    return orphans ?? null;
   }
 
-  /** The living processes of an attempt whose shell has ended. */
+  /** Nobody else reaps it, so until now the pid has been the same process's. */
+  #forget(pid: number): void {
+    this.#tokens.delete(pid);
+    this.#ending.delete(pid);
+  }
+
+  /**
+   * The living processes of an attempt whose shell has ended. When it finds none there are none, unless a daemon before
+   * this one has started them, or the kernel holds them up.
+   */
   of(attempt: AttemptProcesses): Promise<Member[]> {
+    const until = performance.now() + ENDING_MS;
     return patiently(async () => {
       for (;;) {
         const orphans = this.reapOrphans();
-        const groupLives = attempt.pid !== null && signal(-attempt.pid, 0) !== "gone";
         const answer = orphans === null ? "no" : await this.#anyBelongs(orphans, attempt);
+        const isFinal = answer === "no" || performance.now() > until;
+        const groupLives = attempt.pid !== null && signal(-attempt.pid, 0) !== "gone";
         if (groupLives || orphans === null || answer === "yes") {
-          const members = await membersOf(attempt, this.#bootId);
+          const members = await this.#processes.membersOf(attempt);
           // A walk may miss what is made meanwhile. Then what has made it, or it itself, is an orphan that is not gone.
-          if (members.length > 0 || answer === "no") return members;
-        } else if (answer === "no") return [];
-        await wait(SOON_LOOK_MS);
+          if (members.length > 0 || isFinal) return members;
+        } else if (isFinal) return [];
+        await wait(answer === "soon" ? SOON_LOOK_MS : LOOK_MS);
       }
     });
   }
@@ -114,15 +130,25 @@ export class Leftovers {
   ): Promise<"yes" | "no" | "soon"> {
     let answer: "no" | "soon" = "no";
     for (const pid of orphans) {
-      const identity = this.#orphans.get(pid) ?? await readIdentity(pid);
-      if (identity === null || identity.isEnding) {
-        if (this.#endsSoon(pid)) answer = "soon";
-        continue;
-      }
-      if (identity.token !== null) this.#orphans.set(pid, identity);
-      if (belongsTo(identity, attempt)) return "yes";
+      const belongs = await this.#belongs(pid, attempt);
+      if (belongs === "yes") return "yes";
+      if (belongs === "soon" && this.#endsSoon(pid)) answer = "soon";
     }
     return answer;
+  }
+
+  async #belongs(pid: number, attempt: AttemptProcesses): Promise<"yes" | "no" | "soon"> {
+    const group = this.#processes.groupOf(pid);
+    if (group === null) return "soon";
+    if (isInSession(group, attempt)) return "yes";
+    if (attempt.keepsChildren === 1 && !isInGroup(group, attempt)) return "no";
+    const known = this.#tokens.get(pid);
+    if (known !== undefined && known !== attempt.token) return "no";
+    const found = await this.#processes.tokenOf(pid);
+    if (found === "gone" || found === "ending") return "soon";
+    if (found === "unreadable") return known === undefined ? "no" : "yes";
+    this.#tokens.set(pid, found.token);
+    return found.token === attempt.token ? "yes" : "no";
   }
 
   #endsSoon(pid: number): boolean {
@@ -134,10 +160,10 @@ export class Leftovers {
 
   /** All living processes of an attempt, by a walk through /proc. */
   allOf(attempt: AttemptProcesses): Promise<Member[]> {
-    return patiently(() => membersOf(attempt, this.#bootId));
+    return patiently(() => this.#processes.membersOf(attempt));
   }
 
-  /** The same, and sure that there are none when it finds none, unless a daemon before this one has started them. */
+  /** The same, and as sure as {@linkcode Leftovers.of} that there are none when it finds none. */
   async #find(attempt: AttemptProcesses): Promise<Member[]> {
     const members = await this.allOf(attempt);
     return members.length > 0 ? members : await this.of(attempt);
@@ -148,30 +174,44 @@ export class Leftovers {
    * the end of the daemon does not wait for processes that it may not signal.
    */
   async stop(attempt: AttemptProcesses, options: StopOptions): Promise<boolean> {
-    const { graceMs, ending, outOfReach } = options;
+    return await this.#endInTime(attempt, options) || await this.#killAll(attempt, options);
+  }
+
+  async #endInTime(
+    attempt: AttemptProcesses,
+    { graceMs, ending, asked = new Set() }: StopOptions,
+  ): Promise<boolean> {
     const killAt = performance.now() + graceMs;
-    const asked = new Set<number>();
+    let lookMs = LOOK_MS;
+    for (let leftMs = graceMs; leftMs > 0 && !ending.kill; leftMs = killAt - performance.now()) {
+      const members = await this.#find(attempt);
+      if (members.length === 0) return true;
+      ask(members, asked);
+      await wait(Math.min(lookMs, Math.max(0, killAt - performance.now())));
+      lookMs = Math.min(2 * lookMs, GRACE_LOOK_MS);
+    }
+    return false;
+  }
+
+  async #killAll(
+    attempt: AttemptProcesses,
+    { ending, outOfReach }: StopOptions,
+  ): Promise<boolean> {
     const killing = new Killing(attempt);
+    let isOutOfReach = false;
     let lookMs = LOOK_MS;
     for (;;) {
       const members = await this.#find(attempt);
       if (members.length === 0) return true;
-      if (!ending.kill && performance.now() < killAt) {
-        for (const { pid } of members) {
-          if (asked.has(pid)) continue;
-          asked.add(pid);
-          terminate(pid);
-        }
-        await wait(LOOK_MS);
-        continue;
-      }
       const answer = killing.round(members);
       if (answer === "denied") {
         if (ending.stop) return false;
-        if (lookMs === LOOK_MS) outOfReach(members.map(({ pid }) => pid));
-        lookMs = OUT_OF_REACH_LOOK_MS;
+        if (!isOutOfReach) outOfReach(members.map(({ pid }) => pid));
+        isOutOfReach = true;
+        lookMs = LONGEST_LOOK_MS;
       }
       await wait(answer === "stopped" ? SOON_LOOK_MS : lookMs);
+      if (answer === "killed") lookMs = Math.min(2 * lookMs, LONGEST_LOOK_MS);
     }
   }
 }
@@ -210,11 +250,14 @@ class Killing {
   }
 }
 
-/** SIGTERM, and SIGCONT so that a stopped process hears it. A negative pid is a group. */
-export function terminate(pid: number): "sent" | "gone" | "denied" {
-  const answer = signal(pid, "SIGTERM");
-  signal(pid, "SIGCONT");
-  return answer;
+/** SIGTERM for those that have not been `asked` to end so far, and SIGCONT so that who has stopped hears it. */
+export function ask(members: readonly Member[], asked: Set<number>): void {
+  for (const { pid } of members) {
+    if (asked.has(pid)) continue;
+    asked.add(pid);
+    signal(pid, "SIGTERM");
+    signal(pid, "SIGCONT");
+  }
 }
 
 /** Tries until it works: what can fail here is that the system has no descriptor to spare. */

@@ -1,73 +1,26 @@
 /**
  * The processes of attempts: finding and signalling them.
  *
- * A process belongs to an attempt if its process group or session is the attempt's pid and it started no earlier than
- * that one, in the same boot, or if its environment has the attempt's QJ_ATTEMPT_ID. /proc is read asynchronously:
- * reading another process's environment waits for a lock that the process may hold while it waits for an answer of ours.
+ * A process belongs to an attempt if its process group or session is the attempt's pid, in the same boot and PID namespace
+ * and as long as nobody else has that pid, or if its environment has the attempt's QJ_ATTEMPT_ID.
  */
 import process from "node:process";
+import { HELD_UP, ProcFiles } from "./proc_files.ts";
 
-/** So many processes are read at once: each takes a descriptor, and a thread that may have to wait. */
-const READ_AT_ONCE = 16;
-/** How often, and how long apart in ms, an empty environment is read, which may be one that execve(2) has yet to fill. */
-const EXEC_TRIES = 4;
-const EXEC_MS = 2;
+/** How often, in ms, the environment of a process in execve(2) is read, and for how long. */
+const EXEC_LOOK_MS = 2;
+const EXEC_MS = 1000;
 
 /** How an attempt's processes are told from others. */
 export interface AttemptProcesses {
   readonly token: string;
+  /** What {@linkcode readBootId} gave when it began. */
   readonly bootId: string;
   readonly pid: number | null;
   /** Clock ticks since boot. */
   readonly pidStart: number | null;
   /** 1: what has left the process group is none of the attempt's any more. */
   readonly keepsChildren: 0 | 1;
-}
-
-interface ProcessStat {
-  readonly state: string;
-  readonly pgrp: number;
-  readonly session: number;
-  readonly threads: number;
-  readonly startTicks: number;
-  /** Bytes of its memory; 0: it has given that up, and is about to end. */
-  readonly memory: number;
-}
-
-/** Boot id of the running kernel: random(4). */
-export function readBootId(): string {
-  return Deno.readTextFileSync("/proc/sys/kernel/random/boot_id").trim();
-}
-
-/** Parses /proc/PID/stat: proc(5). The second field is a name that may hold anything, so it is cut off first. */
-export function parseStat(text: string): ProcessStat {
-  const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
-  return {
-    state: fields[0] ?? "",
-    pgrp: Number(fields[2]),
-    session: Number(fields[3]),
-    threads: Number(fields[17]),
-    startTicks: Number(fields[19]),
-    memory: Number(fields[20]),
-  };
-}
-
-/** When a process started, in clock ticks since boot, or null when it is gone. */
-export function startTicks(pid: number): number | null {
-  return readStat(`/proc/${pid}`)?.startTicks ?? null;
-}
-
-/**
- * Of the process or thread that has this folder in /proc. Null when it is gone. Reading it waits for no lock that the
- * process could hold.
- */
-function readStat(folder: string): ProcessStat | null {
-  try {
-    return parseStat(Deno.readTextFileSync(`${folder}/stat`));
-  } catch (error) {
-    if (isOutOfDescriptors(error)) throw error;
-    return null;
-  }
 }
 
 /** A living process of an attempt. */
@@ -77,126 +30,187 @@ export interface Member {
   readonly inGroup: boolean;
 }
 
-/**
- * The living processes of an attempt. Of other boots there are none. What is made meanwhile may be missed. Throws when
- * there is no descriptor to read with.
- */
-export async function membersOf(attempt: AttemptProcesses, bootId: string): Promise<Member[]> {
-  if (attempt.bootId !== bootId) return [];
-  const pids: number[] = [];
-  for await (const entry of Deno.readDir("/proc")) {
-    const pid = Number(entry.name);
-    if (Number.isInteger(pid) && pid !== Deno.pid) pids.push(pid);
-  }
-  const members: Member[] = [];
-  for (let i = 0; i < pids.length; i += READ_AT_ONCE) {
-    const some = pids.slice(i, i + READ_AT_ONCE).map((pid) => memberOf(pid, attempt));
-    for (const member of await Promise.all(some)) if (member !== null) members.push(member);
-  }
-  return members;
-}
-
-async function memberOf(pid: number, attempt: AttemptProcesses): Promise<Member | null> {
-  const living = findLiving(pid);
-  if (living === null) return null;
-  const inGroup = living.stat.pgrp === attempt.pid;
-  if (isOfGroup(living.stat, attempt)) return { pid, inGroup };
-  // The environment is read only where it decides.
-  if (attempt.keepsChildren === 1 && !inGroup) return null;
-  const { token } = await identify(living);
-  return token === attempt.token ? { pid, inGroup } : null;
-}
-
-/** What tells to which attempt a process belongs. */
-export interface ProcessIdentity {
+/** A process group and the session that it is in. */
+export interface ProcessGroup {
   readonly pgrp: number;
   readonly session: number;
+}
+
+/** The part of `ffi/reaper.ts` that is needed here: what holds up no thread of the caller's. */
+export interface ProcessCalls {
+  readFile(path: string): Promise<Uint8Array | null>;
+  /** Null for a process that is gone. One that is dead and has not been waited for still has a group. */
+  groupOf(pid: number): ProcessGroup | null;
+}
+
+/** The QJ_ATTEMPT_ID of a process, null if it has none; or why it cannot be told. */
+export type TokenOf = { readonly token: string | null } | "gone" | "ending" | "unreadable";
+
+interface ProcessStat {
+  readonly state: string;
+  readonly threads: number;
   readonly startTicks: number;
-  /** Its QJ_ATTEMPT_ID, if it has one that may be read. */
-  readonly token: string | null;
-  /** It is about to end: its environment is gone, and its children are not yet somebody else's. */
-  readonly isEnding: boolean;
+  /** Bytes of its memory; 0: it has given that up, and is about to end. */
+  readonly memory: number;
+  /** Where its environment ends; 0: execve(2) is about to say so, or who asks may not know. */
+  readonly environEnd: number;
 }
 
-/** Reads it; null for a process that is gone or dead. Throws when there is no descriptor to read it with. */
-export async function readIdentity(pid: number): Promise<ProcessIdentity | null> {
-  const living = findLiving(pid);
-  return living === null ? null : await identify(living);
+/**
+ * The boot and the PID namespace in it, in which pids are what they are: random(4), and when the first process of the
+ * namespace was started, since the numbers of namespaces are used again.
+ */
+export function readBootId(): string {
+  const boot = Deno.readTextFileSync("/proc/sys/kernel/random/boot_id").trim();
+  return `${boot} ${startTicks(1)}`;
 }
 
-/** Where a process can be read. */
-interface Living {
-  readonly folder: string;
-  readonly stat: ProcessStat;
+/** Parses /proc/PID/stat: proc(5). The second field is a name that may hold anything, so it is cut off first. */
+export function parseStat(text: string): ProcessStat {
+  const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+  return {
+    state: fields[0] ?? "",
+    threads: Number(fields[17]),
+    startTicks: Number(fields[19]),
+    memory: Number(fields[20]),
+    environEnd: Number(fields[48]),
+  };
 }
 
-/** Null for a process that is gone or dead. One whose first thread alone has ended looks dead, and lives on in others. */
-function findLiving(pid: number): Living | null {
-  const folder = `/proc/${pid}`;
-  const stat = readStat(folder);
-  if (stat === null) return null;
-  if (!isDead(stat)) return { folder, stat };
-  return stat.threads > 1 ? findLivingThread(folder) : null;
-}
-
-function findLivingThread(process: string): Living | null {
+/**
+ * When a process started, in clock ticks since boot, or null when it is gone or cannot be read. At once, so only for those
+ * that were just made here: they have no file open whose closing could hold this up.
+ */
+export function startTicks(pid: number): number | null {
   try {
-    for (const { name } of Deno.readDirSync(`${process}/task`)) {
-      const folder = `${process}/task/${name}`;
-      const stat = readStat(folder);
-      if (stat !== null && !isDead(stat)) return { folder, stat };
-    }
-  } catch (error) {
-    if (isOutOfDescriptors(error)) throw error;
+    return parseStat(Deno.readTextFileSync(`/proc/${pid}/stat`)).startTicks;
+  } catch {
+    return null;
   }
-  return null;
+}
+
+/** Looks at processes. Methods reject when there is no descriptor to read with. */
+export class Processes {
+  readonly #calls: ProcessCalls;
+  readonly #bootId: string;
+  readonly #files: ProcFiles;
+
+  constructor(calls: ProcessCalls, bootId: string) {
+    this.#calls = calls;
+    this.#files = new ProcFiles((path) => calls.readFile(path));
+    this.#bootId = bootId;
+  }
+
+  groupOf(pid: number): ProcessGroup | null {
+    return this.#calls.groupOf(pid);
+  }
+
+  /** The living processes of an attempt, by a walk through /proc. What is made meanwhile may be missed. */
+  async membersOf(attempt: AttemptProcesses): Promise<Member[]> {
+    const known = await this.#hereAndNow(attempt);
+    if (known === null) return [];
+    const looks: Promise<Member | null>[] = [];
+    for await (const { name } of Deno.readDir("/proc")) {
+      const pid = Number(name);
+      if (Number.isInteger(pid) && pid !== Deno.pid) looks.push(this.#memberOf(pid, known));
+    }
+    return (await Promise.all(looks)).filter((member) => member !== null);
+  }
+
+  /** The attempt with a pid only if that still means what it did then. Null: it cannot have processes. */
+  async #hereAndNow(attempt: AttemptProcesses): Promise<AttemptProcesses | null> {
+    const { bootId, pid, pidStart } = attempt;
+    const bootOf = (id: string) => id.split(" ")[0];
+    if (bootOf(bootId) !== bootOf(this.#bootId)) return null;
+    if (pid === null || pidStart === null) return attempt;
+    const isHere = bootId === this.#bootId;
+    const now = isHere ? await this.#stat(`/proc/${pid}`) : null;
+    // No pid is given anew while there is such a group or session: who has it now has these, too.
+    const isTaken = now !== null && now !== HELD_UP && now.startTicks !== pidStart;
+    return isHere && !isTaken ? attempt : { ...attempt, pid: null };
+  }
+
+  async #memberOf(pid: number, attempt: AttemptProcesses): Promise<Member | null> {
+    const group = this.#calls.groupOf(pid);
+    // The kernel's own have none.
+    if (group === null || group.session === 0) return null;
+    const inGroup = isInGroup(group, attempt);
+    if (isInSession(group, attempt) && await this.#isSinceStart(pid, attempt)) {
+      return { pid, inGroup };
+    }
+    if (attempt.keepsChildren === 1 && !inGroup) return null;
+    const found = await this.tokenOf(pid);
+    return typeof found === "object" && found.token === attempt.token ? { pid, inGroup } : null;
+  }
+
+  /** Whether it lives and is not older than the attempt. What is held up does live. */
+  async #isSinceStart(pid: number, { pidStart }: AttemptProcesses): Promise<boolean> {
+    const folder = `/proc/${pid}`;
+    const stat = await this.#stat(folder);
+    if (stat === HELD_UP) return true;
+    if (stat === null || (pidStart !== null && stat.startTicks < pidStart)) return false;
+    return !isDead(stat) || await this.#livingThread(folder, stat) !== null;
+  }
+
+  async tokenOf(pid: number): Promise<TokenOf> {
+    const process = `/proc/${pid}`;
+    let folder = process;
+    const until = performance.now() + EXEC_MS;
+    for (;;) {
+      const environ = await this.#files.read(`${folder}/environ`);
+      if (environ === HELD_UP) return "unreadable";
+      if (environ !== null && environ.length > 0) return { token: findToken(environ) };
+      const stat = await this.#stat(folder);
+      if (stat === HELD_UP) return "unreadable";
+      const isLate = performance.now() > until;
+      if (stat === null || isDead(stat)) {
+        const thread = stat && await this.#livingThread(process, stat);
+        if (thread === null || isLate) return "gone";
+        folder = thread;
+        continue;
+      }
+      if (stat.memory === 0) return "ending";
+      if (environ === null) return "unreadable";
+      if (stat.environEnd !== 0 || isLate) return { token: null };
+      await new Promise((resolve) => setTimeout(resolve, EXEC_LOOK_MS));
+    }
+  }
+
+  async #stat(folder: string): Promise<ProcessStat | null | typeof HELD_UP> {
+    const bytes = await this.#files.read(`${folder}/stat`);
+    if (bytes === null || bytes === HELD_UP) return bytes;
+    return parseStat(new TextDecoder("latin1").decode(bytes));
+  }
+
+  /** Of a process whose first thread has ended, and which so looks dead, another one: its folder. Null: it is dead. */
+  async #livingThread(process: string, { threads }: ProcessStat): Promise<string | null> {
+    if (threads <= 1) return null;
+    try {
+      for await (const { name } of Deno.readDir(`${process}/task`)) {
+        const folder = `${process}/task/${name}`;
+        const stat = await this.#stat(folder);
+        if (stat === HELD_UP || (stat !== null && !isDead(stat))) return folder;
+      }
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+    return null;
+  }
 }
 
 function isDead({ state }: ProcessStat): boolean {
   return state === "Z" || state === "X";
 }
 
-async function identify({ folder, stat }: Living): Promise<ProcessIdentity> {
-  for (let tries = 1;; tries++) {
-    const environ = await readEnviron(folder);
-    const token = environ && findToken(environ);
-    if (environ !== null && environ.length > 0) return { ...stat, token, isEnding: false };
-    // Looked at again, since the environment may have gone in between. Of recent kernels (6.18) it cannot even be opened: ESRCH.
-    const isEnding = (readStat(folder)?.memory ?? 0) === 0;
-    // Empty is that of a process in execve(2), for a moment, and of one that was given none.
-    if (isEnding || environ === null || tries === EXEC_TRIES) return { ...stat, token, isEnding };
-    await new Promise((resolve) => setTimeout(resolve, EXEC_MS));
-  }
+/** Whether it is in the attempt's session, and counts as the attempt's for that. */
+export function isInSession(group: ProcessGroup, attempt: AttemptProcesses): boolean {
+  if (attempt.keepsChildren === 1) return isInGroup(group, attempt);
+  return attempt.pid !== null && group.session === attempt.pid;
 }
 
-/** Null: the process is gone, or another user's, or one of the kernel's. */
-async function readEnviron(folder: string): Promise<Uint8Array | null> {
-  try {
-    return await Deno.readFile(`${folder}/environ`);
-  } catch (error) {
-    if (isOutOfDescriptors(error)) throw error;
-    return null;
-  }
-}
-
-/** EMFILE or ENFILE, for which Deno has no class and sets no code. */
-function isOutOfDescriptors(error: unknown): boolean {
-  return error instanceof Error && /os error 2[34]\b/.test(error.message);
-}
-
-export function belongsTo(process: ProcessIdentity, attempt: AttemptProcesses): boolean {
-  if (isOfGroup(process, attempt)) return true;
-  const mayHaveLeft = attempt.keepsChildren === 0 || process.pgrp === attempt.pid;
-  return mayHaveLeft && process.token === attempt.token;
-}
-
-/** Whether it is in the process group or the session, and these are still those of the attempt. */
-function isOfGroup(
-  { pgrp, session, startTicks }: Pick<ProcessStat, "pgrp" | "session" | "startTicks">,
-  { pid, pidStart, keepsChildren }: AttemptProcesses,
-): boolean {
-  if (pid === null || (pgrp !== pid && (keepsChildren === 1 || session !== pid))) return false;
-  return pidStart === null || startTicks >= pidStart;
+/** The shell leads its session, so a group of that number in another one is somebody else's. */
+export function isInGroup({ pgrp, session }: ProcessGroup, { pid }: AttemptProcesses): boolean {
+  return pid !== null && pgrp === pid && session === pid;
 }
 
 const TOKEN = "QJ_ATTEMPT_ID=";

@@ -307,6 +307,7 @@ export class Scheduler {
       spawner,
       bootId: this.#bootId,
       leftovers: this.#leftovers,
+      hasEnded: (pid) => this.#options.reaper.hasEnded(pid),
       output: this.#output,
       runFolder: this.#options.runFolder,
       settings: this.#store.settings.current,

@@ -118,6 +118,42 @@ until grep -q "^State:.Z" /proc/$(cat headless)/status; do sleep 0.02; done; ech
   await assertSound(qj);
 });
 
+Deno.test("R3: what somebody traces, and keeps from being waited for when it has died, does not hold up the queue", async () => {
+  await using qj = await Qj.start({ settings: AT_ONCE });
+  await qj.sh("mkfifo go", qj.folder);
+  await qj.submit("traced", "setsid sleep 1000 & echo $! > traced; cat go > /dev/null; echo ends");
+  const file = `${qj.folder}/traced`;
+  await until("the process", async () => (await Deno.readTextFile(file).catch(() => "")) !== "");
+  const pid = (await Deno.readTextFile(file)).trim();
+  const tracer = new Deno.Command("python3", {
+    args: [
+      "-c",
+      `import ctypes, sys, time
+PTRACE_SEIZE = 0x4206
+print(ctypes.CDLL(None).ptrace(PTRACE_SEIZE, ${pid}, None, None), flush=True)
+time.sleep(1000)`,
+    ],
+    stdin: "null",
+    stdout: "piped",
+  }).spawn();
+  const reader = tracer.stdout.getReader();
+  try {
+    assert.match(new TextDecoder().decode((await reader.read()).value), /^0/);
+    await qj.sh("echo > go", qj.folder);
+    assert.match(await qj.in("complete", "traced"), /\nends\n$/);
+    await qj.submit("beside", "echo beside");
+    assert.match(await qj.in("complete", "beside"), /\nbeside\n$/);
+    // It starts again when nothing is left of it.
+    await qj.sh("mv complete/traced pending; echo > ../go");
+    await qj.in("complete", "traced");
+    assert.match(await Deno.readTextFile(`/proc/${pid}/stat`), /\) Z /);
+  } finally {
+    tracer.kill("SIGKILL");
+    await tracer.status;
+    await reader.cancel();
+  }
+});
+
 Deno.test("R4: every kind of end leads to the right directory, with its status or signal", async () => {
   await using qj = await Qj.start({ settings: AT_ONCE });
   const gone = `${qj.folder}/gone`;

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
-import { startTicks } from "../../scheduler/processes.ts";
+import { readBootId, startTicks } from "../../scheduler/processes.ts";
 import { isAlive } from "./helpers.ts";
 import { Qj, until } from "./qj.ts";
 
@@ -75,7 +75,7 @@ Deno.test("recovery: every attempt is recorded with its pid, the start of that a
   assert.deepEqual({ ...attempt }, {
     pid,
     pid_start: startTicks(pid!),
-    boot_id: (await Deno.readTextFile("/proc/sys/kernel/random/boot_id")).trim(),
+    boot_id: readBootId(),
   });
 });
 

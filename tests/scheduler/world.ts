@@ -21,6 +21,7 @@ import { Store } from "../../store/store.ts";
 import { StoreError } from "../../store/errors.ts";
 import { FakeClock } from "./fake_clock.ts";
 import { FakeRun } from "./fake_run.ts";
+import { NO_PROCESSES } from "./no_processes.ts";
 
 const START_MS = 1_800_000_000_000;
 const HOUR_MS = 3_600_000;
@@ -60,7 +61,7 @@ export class World {
     this.#scheduler = new Scheduler({
       store: this.store,
       environment: ENVIRONMENT,
-      reaper: { children: () => [], reap: () => false },
+      reaper: NO_PROCESSES,
       runFolder: `${this.#folder}/run`,
       maxByDescriptors: Infinity,
       random: () => 0.5,

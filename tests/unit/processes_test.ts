@@ -1,14 +1,27 @@
 import assert from "node:assert/strict";
+import { openLibc } from "../../ffi/libfuse.ts";
+import { readFile } from "../../ffi/read_file.ts";
+import { groupOf } from "../../ffi/reaper.ts";
 import {
   type AttemptProcesses,
-  membersOf,
+  type Member,
   parseStat,
+  Processes,
   readBootId,
   signal,
   startTicks,
 } from "../../scheduler/processes.ts";
 
 const BOOT = readBootId();
+const libc = openLibc();
+
+function membersOf(attempt: AttemptProcesses, bootId: string): Promise<Member[]> {
+  const calls = {
+    groupOf: (pid: number) => groupOf(pid, libc),
+    readFile: (path: string) => readFile(path, libc),
+  };
+  return new Processes(calls, bootId).membersOf(attempt);
+}
 
 function stat(name: string): string {
   const fields = Array.from({ length: 49 }, (_, i) => String(1000 + i));
@@ -18,7 +31,7 @@ function stat(name: string): string {
 for (const name of ["sh", "a) S 1 2 3", "((", "x y", ") Z (", ""]) {
   Deno.test(`parseStat() of a process called ${JSON.stringify(name)}`, () => {
     const parsed = parseStat(stat(name));
-    assert.deepEqual([parsed.state, parsed.pgrp, parsed.session], ["S", 77, 88]);
+    assert.deepEqual([parsed.state, parsed.threads], ["S", 1017]);
     assert.equal(parsed.startTicks, 1019);
   });
 }
@@ -90,6 +103,45 @@ Deno.test("membersOf() finds nothing of another boot", async () => {
   await withProcesses(async (attempt) => {
     assert.deepEqual(await membersOf({ ...attempt, bootId: "other" }, BOOT), []);
   });
+});
+
+Deno.test("membersOf() finds only the token where the pid is of another PID namespace", async () => {
+  await withProcesses(async (attempt, child) => {
+    const elsewhere = `${BOOT.split(" ")[0]} 123456789`;
+    const found = await membersOf(attempt, elsewhere);
+    assert.deepEqual(new Set(found.map(({ pid }) => pid)), new Set([attempt.pid, child]));
+    assert.ok(found.every(({ inGroup }) => !inGroup));
+    const byGroup = { ...attempt, token: crypto.randomUUID() };
+    assert.deepEqual(await membersOf(byGroup, elsewhere), []);
+  });
+});
+
+Deno.test("membersOf() finds what has neither the token nor the group, by the session, but not with keep-children", async () => {
+  const token = crypto.randomUUID();
+  const shell = new Deno.Command("/bin/bash", {
+    args: ["-c", "set -m; env -i sleep 60 & echo $!; wait"],
+    env: { QJ_ATTEMPT_ID: token },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "null",
+    detached: true,
+  }).spawn();
+  const reader = shell.stdout.getReader();
+  const child = Number(new TextDecoder().decode((await reader.read()).value));
+  try {
+    const { pid } = shell;
+    const attempt = { token, bootId: BOOT, pid, pidStart: startTicks(pid) };
+    const all = await membersOf({ ...attempt, keepsChildren: 0 }, BOOT);
+    const inGroup = new Map(all.map((member) => [member.pid, member.inGroup]));
+    assert.deepEqual(inGroup, new Map([[child, false], [pid, true]]));
+    const kept = await membersOf({ ...attempt, keepsChildren: 1 }, BOOT);
+    assert.deepEqual(kept, [{ pid, inGroup: true }]);
+  } finally {
+    signal(child, "SIGKILL");
+    signal(shell.pid, "SIGKILL");
+    await shell.status;
+    await reader.cancel();
+  }
 });
 
 Deno.test("membersOf() takes only the whole token", async () => {

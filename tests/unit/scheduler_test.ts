@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import type { Run, RunEnd } from "../../scheduler/attempt_run.ts";
 import { Scheduler } from "../../scheduler/scheduler.ts";
 import { timestamp } from "../../store/job.ts";
+import { NO_PROCESSES } from "../scheduler/no_processes.ts";
 import { ManualClock } from "./manual_clock.ts";
 import { bytes, type StoreFixture, storeTest } from "./store_fixture.ts";
 
@@ -52,7 +53,7 @@ class World {
     this.scheduler = new Scheduler({
       store,
       environment: { cwd: "/", env: {}, openFiles: 64, setpriv: [] },
-      reaper: { children: () => [], reap: () => false },
+      reaper: NO_PROCESSES,
       runFolder: `${folder}/run`,
       maxByDescriptors: Infinity,
       random: () => 0,
