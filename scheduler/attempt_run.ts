@@ -22,6 +22,13 @@ const PIPE_LEFT_MS = 200;
 /** Storing that takes longer than this in ms had to wait for the state file. */
 const STALL_MS = 200;
 
+/**
+ * How long a process is tried to be made again while the system, or the limit of the user, has none to spare, and how long
+ * apart, in ms.
+ */
+const SHORTAGE_MS = 60_000;
+const SHORTAGE_RETRY_MS = 1000;
+
 export type StopReason = "timeout" | "cancelled" | "lost";
 
 /** An attempt that runs, as the scheduler sees it. */
@@ -100,7 +107,7 @@ export class AttemptRun implements Run {
     try {
       let child: Spawned;
       try {
-        child = await this.#spawn(file);
+        child = await this.#spawnPatiently(file);
       } catch (error) {
         if (this.#stopped !== null) return this.#end(this.#stoppedOutcome(this.#stopped), false);
         const reason = error instanceof Error ? error.message : String(error);
@@ -135,6 +142,19 @@ export class AttemptRun implements Run {
     for (const cancel of this.#timers.splice(0)) cancel();
   }
 
+  /** A shortage of processes or memory is none of the job's doing, and mostly short. */
+  async #spawnPatiently(file: { path: string | null }): Promise<Spawned> {
+    const until = performance.now() + SHORTAGE_MS;
+    for (;;) {
+      try {
+        return await this.#spawn(file);
+      } catch (error) {
+        if (this.#stopped !== null || !isShortage(error) || performance.now() > until) throw error;
+      }
+      await new Promise<void>((resolve) => this.#timers.push(after(SHORTAGE_RETRY_MS, resolve)));
+    }
+  }
+
   async #spawn(file: { path: string | null }): Promise<Spawned> {
     const { environment: environmentOf, spawner, settings: { wrapper } } = this.#options;
     const { job, token, script, options } = this.claim;
@@ -145,8 +165,7 @@ export class AttemptRun implements Run {
     const line = commandLine(script, environment, { ...options, wrapper });
     if (line.file) {
       // A name that cannot be guessed, so that other jobs of the same sandbox do not find it; others see it, so not the token.
-      file.path = `${this.#options.runFolder}/${crypto.randomUUID()}`;
-      writeScript(file.path, script, environment);
+      file.path ??= writeScript(this.#options.runFolder, script, environment);
     }
     const spawned = spawner.spawn({
       program: line.program,
@@ -282,10 +301,17 @@ export class AttemptRun implements Run {
   }
 }
 
-/** For nobody but who runs it. */
-function writeScript(path: string, script: Uint8Array, { user }: JobEnvironment): void {
+/** A file for nobody but who runs it. */
+function writeScript(folder: string, script: Uint8Array, { user }: JobEnvironment): string {
+  const path = `${folder}/${crypto.randomUUID()}`;
   Deno.writeFileSync(path, script, { mode: 0o500, createNew: true });
   if (user !== undefined) Deno.chownSync(path, user.uid, user.gid);
+  return path;
+}
+
+/** EAGAIN or ENOMEM of fork(2), for which Deno has no code. */
+function isShortage(error: unknown): boolean {
+  return error instanceof Error && /os error 1[12]\b/.test(error.message);
 }
 
 /** What cancels it, and a promise of false after so many ms. */

@@ -53,7 +53,9 @@ export class HookRunner {
     cancel();
   }
 
+  /** Cuts the grace of {@linkcode HookRunner.stop} short. Those that have not started are for the next daemon. */
   kill(): void {
+    this.#isStopped = true;
     for (const pid of this.#running.keys()) signalGroup(pid, "SIGKILL");
   }
 
