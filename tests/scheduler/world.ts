@@ -21,7 +21,7 @@ import { Store } from "../../store/store.ts";
 import { StoreError } from "../../store/errors.ts";
 import { FakeClock } from "./fake_clock.ts";
 import { FakeRun } from "./fake_run.ts";
-import { NO_PROCESSES } from "./no_processes.ts";
+import { NO_LOG, NO_PROCESSES } from "./surroundings.ts";
 
 const START_MS = 1_800_000_000_000;
 const HOUR_MS = 3_600_000;
@@ -68,14 +68,7 @@ export class World {
       clock: this.clock,
       makeRun: (claim) => this.#start(claim),
       log: {
-        started() {},
-        ended() {},
-        recovered() {},
-        outOfReach() {},
-        tooFewDescriptors() {},
-        expired() {},
-        clockSetBack() {},
-        hookFailed() {},
+        ...NO_LOG,
         storeFailed: (error) => void (this.mayFail || this.#broken.push(error)),
       },
     });

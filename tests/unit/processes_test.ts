@@ -46,30 +46,51 @@ Deno.test("signal() says whether there is such a process", () => {
   assert.equal(signal(2 ** 30, 0), "gone");
 });
 
-/** Runs `body` beside a shell with a child in a session of its own; both have a token in their environment. */
-async function withProcesses(
-  body: (attempt: AttemptProcesses, child: number) => Promise<void>,
+/** Runs `body` beside a program that leads a session, has a token in its environment and has printed a number. */
+async function withLeader(
+  [program, ...args]: readonly [string, ...string[]],
+  body: (attempt: AttemptProcesses, printed: number) => Promise<void>,
 ): Promise<void> {
   const token = crypto.randomUUID();
-  const shell = new Deno.Command("/bin/sh", {
-    args: ["-c", "setsid sh -c 'echo $$; exec sleep 60' & wait"],
+  const leader = new Deno.Command(program, {
+    args,
     env: { QJ_ATTEMPT_ID: token },
     stdin: "null",
     stdout: "piped",
     stderr: "null",
     detached: true,
   }).spawn();
-  const reader = shell.stdout.getReader();
-  const child = Number(new TextDecoder().decode((await reader.read()).value));
+  const reader = leader.stdout.getReader();
+  const { pid } = leader;
   try {
-    const { pid } = shell;
-    await body({ token, bootId: BOOT, pid, pidStart: startTicks(pid), keepsChildren: 0 }, child);
+    const printed = Number(new TextDecoder().decode((await reader.read()).value));
+    await body({ token, bootId: BOOT, pid, pidStart: startTicks(pid), keepsChildren: 0 }, printed);
   } finally {
-    signal(child, "SIGKILL");
-    signal(shell.pid, "SIGKILL");
-    await shell.status;
+    signal(pid, "SIGKILL");
+    await leader.status;
     await reader.cancel();
   }
+}
+
+/** The leader is a shell, and has a child in a session of its own. */
+async function withProcesses(
+  body: (attempt: AttemptProcesses, child: number) => Promise<void>,
+): Promise<void> {
+  await withShell("setsid sh -c 'echo $$; exec sleep 60' & wait", body);
+}
+
+/** The leader is a shell that prints the pid of its child. */
+async function withShell(
+  script: string,
+  body: (attempt: AttemptProcesses, child: number) => Promise<void>,
+): Promise<void> {
+  await withLeader(["/bin/bash", "-c", script], async (attempt, child) => {
+    try {
+      await body(attempt, child);
+    } finally {
+      signal(child, "SIGKILL");
+    }
+  });
 }
 
 Deno.test("membersOf() finds the group and what has left it", async () => {
@@ -117,31 +138,13 @@ Deno.test("membersOf() finds only the token where the pid is of another PID name
 });
 
 Deno.test("membersOf() finds what has neither the token nor the group, by the session, but not with keep-children", async () => {
-  const token = crypto.randomUUID();
-  const shell = new Deno.Command("/bin/bash", {
-    args: ["-c", "set -m; env -i sleep 60 & echo $!; wait"],
-    env: { QJ_ATTEMPT_ID: token },
-    stdin: "null",
-    stdout: "piped",
-    stderr: "null",
-    detached: true,
-  }).spawn();
-  const reader = shell.stdout.getReader();
-  const child = Number(new TextDecoder().decode((await reader.read()).value));
-  try {
-    const { pid } = shell;
-    const attempt = { token, bootId: BOOT, pid, pidStart: startTicks(pid) };
-    const all = await membersOf({ ...attempt, keepsChildren: 0 }, BOOT);
+  await withShell("set -m; env -i sleep 60 & echo $!; wait", async (attempt, child) => {
+    const all = await membersOf(attempt, BOOT);
     const inGroup = new Map(all.map((member) => [member.pid, member.inGroup]));
-    assert.deepEqual(inGroup, new Map([[child, false], [pid, true]]));
+    assert.deepEqual(inGroup, new Map([[child, false], [attempt.pid!, true]]));
     const kept = await membersOf({ ...attempt, keepsChildren: 1 }, BOOT);
-    assert.deepEqual(kept, [{ pid, inGroup: true }]);
-  } finally {
-    signal(child, "SIGKILL");
-    signal(shell.pid, "SIGKILL");
-    await shell.status;
-    await reader.cancel();
-  }
+    assert.deepEqual(kept, [{ pid: attempt.pid, inGroup: true }]);
+  });
 });
 
 Deno.test("membersOf() takes only the whole token", async () => {
@@ -152,30 +155,16 @@ Deno.test("membersOf() takes only the whole token", async () => {
 });
 
 Deno.test("membersOf() finds a process whose first thread has ended", async () => {
-  const token = crypto.randomUUID();
   const script = `
 import ctypes, threading, time
 threading.Thread(target=time.sleep, args=(60,)).start()
-print("there", flush=True)
+print(1, flush=True)
 ctypes.CDLL(None).syscall(${Deno.build.arch === "aarch64" ? 93 : 60}, 0)`;
-  const python = new Deno.Command("python3", {
-    args: ["-c", script],
-    env: { QJ_ATTEMPT_ID: token },
-    stdin: "null",
-    stdout: "piped",
-    stderr: "null",
-    detached: true,
-  }).spawn();
-  const reader = python.stdout.getReader();
-  try {
-    await reader.read();
-    const state = () => parseStat(Deno.readTextFileSync(`/proc/${python.pid}/stat`)).state;
+  await withLeader(["python3", "-c", script], async (attempt) => {
+    const { pid } = attempt;
+    const state = () => parseStat(Deno.readTextFileSync(`/proc/${pid}/stat`)).state;
     while (state() !== "Z") await new Promise((resolve) => setTimeout(resolve, 1));
-    const byToken = { token, bootId: BOOT, pid: null, pidStart: null, keepsChildren: 0 } as const;
-    assert.deepEqual(await membersOf(byToken, BOOT), [{ pid: python.pid, inGroup: false }]);
-  } finally {
-    signal(python.pid, "SIGKILL");
-    await python.status;
-    await reader.cancel();
-  }
+    const byToken = { ...attempt, pid: null, pidStart: null };
+    assert.deepEqual(await membersOf(byToken, BOOT), [{ pid, inGroup: false }]);
+  });
 });

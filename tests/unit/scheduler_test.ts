@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import type { Run, RunEnd } from "../../scheduler/attempt_run.ts";
 import { Scheduler } from "../../scheduler/scheduler.ts";
 import { timestamp } from "../../store/job.ts";
-import { NO_PROCESSES } from "../scheduler/no_processes.ts";
+import { NO_LOG, NO_PROCESSES } from "../scheduler/surroundings.ts";
 import { ManualClock } from "./manual_clock.ts";
 import { bytes, type StoreFixture, storeTest } from "./store_fixture.ts";
 
@@ -64,13 +64,7 @@ class World {
         return run;
       },
       log: {
-        started() {},
-        ended() {},
-        recovered() {},
-        outOfReach() {},
-        tooFewDescriptors() {},
-        expired() {},
-        hookFailed() {},
+        ...NO_LOG,
         storeFailed: (error) => this.said.push(error.message),
         clockSetBack: (ms) => this.said.push(`back by ${ms}`),
       },

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { Scheduler } from "../../scheduler/scheduler.ts";
 import { spawnHere, type SpawnRequest } from "../../scheduler/spawner.ts";
-import { NO_PROCESSES } from "../scheduler/no_processes.ts";
+import { NO_LOG, NO_PROCESSES } from "../scheduler/surroundings.ts";
 import { type StoreFixture, storeTest } from "./store_fixture.ts";
 
 /** Runs job "a"; making its process fails with these errors first. Resolves when the job is in `complete/` or `failed/`. */
@@ -30,15 +30,8 @@ async function runWith(f: StoreFixture, errors: readonly string[], script: strin
     runFolder: `${folder}/run`,
     maxByDescriptors: Infinity,
     log: {
-      started() {},
-      ended() {},
-      recovered() {},
-      outOfReach() {},
-      tooFewDescriptors() {},
-      expired() {},
-      hookFailed() {},
+      ...NO_LOG,
       storeFailed: (error) => over.reject(error),
-      clockSetBack() {},
     },
   });
   scheduler.start();
