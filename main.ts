@@ -4,7 +4,7 @@ import { check } from "./cli/check.ts";
 import { Failure } from "./cli/failure.ts";
 import { configureLog, fileSystemLog, flushLog, log, logHealth, schedulerLog } from "./cli/log.ts";
 import { mountInBackground, tellReady } from "./cli/mount_helper.ts";
-import { mountAt } from "./cli/mounts.ts";
+import { mountAt, mountById } from "./cli/mounts.ts";
 import type { Options } from "./cli/option_values.ts";
 import { Exit, parseOptions } from "./cli/options.ts";
 import { checkMountpoint, checkSystem, detach } from "./cli/preflight.ts";
@@ -147,27 +147,29 @@ async function serve(options: Options & { readonly mountpoint: string }): Promis
     log.info("other users may enter; only jobs of this user and of root are accepted");
   }
   supervisor.ready();
-  if (options.tellReady) await tellReady();
   let end: "unmounted" | "stopped";
   // The order of the end: jobs, then open files, then the mount, then the state file.
   try {
+    if (options.tellReady) await tellReady();
     end = await session.run();
     await stop(0);
     fileSystem.close();
   } finally {
     await pages?.close();
-    await session.close();
+    await session.close(isMounted);
   }
-  // libfuse leaves the mount of a connection that was aborted; it may also fail to unmount, and does not tell.
-  const isLeft = isMounted();
-  if (isLeft) await detach(mountpoint, libc);
+  // libfuse leaves the mount of a connection that was aborted; it may also fail to unmount, and does not tell. And the
+  // mount may have been moved, with a folder above it.
+  const left = mountById(mountId)?.mountpoint;
+  const isLeft = left !== undefined;
+  if (isLeft) await detach(left, libc);
   store.close();
   lock.close();
   sandbox?.close();
   supervisor.close();
   if (isLeft && end === "unmounted") log.error("the connection to the kernel was aborted");
-  const isStuck = isMounted();
-  if (isStuck) log.error(`cannot unmount ${JSON.stringify(mountpoint)}: use umount -l as root`);
+  const isStuck = mountById(mountId) !== undefined;
+  if (isStuck) log.error(`cannot unmount ${JSON.stringify(left)}: use umount -l as root`);
   await flushLog();
   return isStuck || (isLeft && end === "unmounted") ? 1 : 0;
 }

@@ -40,6 +40,11 @@ export function mountAbove(path: string): Mount | undefined {
   );
 }
 
+/** Where a mount is, wherever it was moved to; undefined: nowhere. */
+export function mountById(id: string): Mount | undefined {
+  return readMounts().find((mount) => mount.id === id);
+}
+
 /** What is mounted on top at a path, or undefined. */
 export function mountAt(path: string): Mount | undefined {
   return readMounts().findLast((mount) => mount.mountpoint === path);

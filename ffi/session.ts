@@ -192,13 +192,17 @@ export class Session {
     this.#libc.write(this.#wakeFd, new Uint8Array(new BigUint64Array([1n]).buffer), 8n);
   }
 
-  /** Unmounts (lazily when busy) and frees everything. After `run` has returned; a second call does nothing. */
-  async close(): Promise<void> {
+  /**
+   * Unmounts (lazily when busy) and frees everything. After `run` has returned; a second call does nothing. libfuse
+   * unmounts whatever is at the path by then, so `isThere` says whether that is the mount of this session. If not, its
+   * connection is only closed.
+   */
+  async close(isThere: () => boolean = () => true): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
     await this.#dispatcher.answered();
     await this.#notifier.close();
-    this.#lib.symbols.fuse_session_unmount(this.#se);
+    if (isThere()) this.#lib.symbols.fuse_session_unmount(this.#se);
     this.#lib.symbols.fuse_session_destroy(this.#se);
     this.#freeBuffer();
     this.#libc.close(this.#wakeFd);

@@ -17,6 +17,11 @@ export interface User {
   readonly shell: string;
 }
 
+/** Whoever knows the users does not answer, or not now. */
+export class LookupFailed extends Error {
+  override readonly name = "LookupFailed";
+}
+
 const ERANGE = 34;
 const FIRST_SIZE = 4096;
 /** An entry beyond this is no entry of a user. */
@@ -36,7 +41,7 @@ export async function userByUid(libc: LibcSymbols, uid: number): Promise<User | 
       new Uint8Array(result.buffer),
     );
     if (failed === ERANGE) continue;
-    if (failed !== 0) throw new Error(`user ${uid} cannot be looked up (errno ${failed})`);
+    if (failed !== 0) throw new LookupFailed(`user ${uid} cannot be looked up (errno ${failed})`);
     if (result[0] === 0n) return null;
     const user = read(new DataView(entry.buffer), strings);
     return { ...user, groups: await groupsOf(libc, user) };

@@ -3,6 +3,7 @@ import type { Store } from "../store/store.ts";
 import { FsError } from "./errno.ts";
 import type { Handle } from "./handle.ts";
 import { METRICS_INO } from "./ino.ts";
+import { MadeTexts } from "./made_texts.ts";
 import type { Metrics } from "./metrics.ts";
 import { NO_XATTRS, type VirtualFile } from "./virtual_file.ts";
 
@@ -12,6 +13,7 @@ export class MetricsFile implements VirtualFile {
   readonly mode = 0o444;
   readonly #store: Store;
   readonly #metrics: Metrics;
+  readonly #open = new MadeTexts();
 
   constructor(store: Store, metrics: Metrics) {
     this.#store = store;
@@ -29,8 +31,7 @@ export class MetricsFile implements VirtualFile {
 
   open({ write }: { readonly write: boolean }): Handle {
     if (write) throw new FsError("EPERM");
-    const bytes = new TextEncoder().encode(this.#metrics.text());
-    return { read: (offset, size) => bytes.subarray(offset, offset + size) };
+    return this.#open.open(new TextEncoder().encode(this.#metrics.text()));
   }
 
   xattrs(): ReadonlyMap<string, string> {

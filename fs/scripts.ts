@@ -23,8 +23,6 @@ import type { OpenFlags } from "./job_file.ts";
 import { ScriptBuffer, ScriptMemory } from "./script_buffer.ts";
 
 const NOT_FINISHED = "its writing was not finished";
-/** Bytes of a committed text that are read at once: nearly every script is smaller. */
-const LOADED_AT_ONCE = 1_048_576;
 const S_ISUID = 0o4000;
 const S_ISGID = 0o2000;
 
@@ -142,40 +140,43 @@ export class Scripts {
   }
 
   #acquire(job: Job, write: boolean): OpenScript {
-    if (write && !this.#store.queue.hold(job)) throw new FsError("ESTALE");
-    let script = this.#open.get(job.id);
-    if (script === undefined) {
-      const text = new ScriptBuffer(this.#memory);
-      this.#load(text, job);
-      script = {
-        id: job.id,
-        text,
-        mtime: { sec: job.mtimeSec, nsec: job.mtimeNsec },
-        changedAt: { sec: job.ctimeSec, nsec: job.ctimeNsec },
-        descriptors: 0,
-        writers: 0,
-        dirty: false,
-        emptied: false,
-        marked: job.unflushed === 1,
-        failure: this.#store.admission.doubtOf(job.id) ??
-          (job.unflushed === 1 ? NOT_FINISHED : null),
-      };
-      this.#open.set(job.id, script);
+    const known = this.#open.get(job.id);
+    // It may not fit on the disk: nothing is held before it has been read.
+    const script = known ?? this.#loaded(job);
+    if (write && !this.#store.queue.hold(job)) {
+      if (known === undefined) script.text.close();
+      throw new FsError("ESTALE");
     }
+    this.#open.set(job.id, script);
     this.#store.jobs.retain(job.id);
     script.descriptors++;
     if (write) script.writers++;
     return script;
   }
 
-  /** In pieces, since a large text is not to be in memory as a whole. */
-  #load(text: ScriptBuffer, { id, scriptSize }: Job): void {
-    for (let at = 0; at < scriptSize;) {
-      const part = this.#store.jobs.scriptPart(id, at, LOADED_AT_ONCE);
-      if (part.length === 0) return;
-      text.write(at, part);
-      at += part.length;
+  #loaded(job: Job): OpenScript {
+    const text = new ScriptBuffer(this.#memory);
+    try {
+      // Whole: SQLite looks through all of it for each piece.
+      const content = job.scriptSize === 0 ? null : this.#store.jobs.script(job.id);
+      if (content !== null) text.write(0, content);
+    } catch (error) {
+      text.close();
+      throw error;
     }
+    return {
+      id: job.id,
+      text,
+      mtime: { sec: job.mtimeSec, nsec: job.mtimeNsec },
+      changedAt: { sec: job.ctimeSec, nsec: job.ctimeNsec },
+      descriptors: 0,
+      writers: 0,
+      dirty: false,
+      emptied: false,
+      marked: job.unflushed === 1,
+      failure: this.#store.admission.doubtOf(job.id) ??
+        (job.unflushed === 1 ? NOT_FINISHED : null),
+    };
   }
 
   #release(script: OpenScript, wrote: boolean): void {
@@ -188,8 +189,11 @@ export class Scripts {
         this.#open.delete(script.id);
         script.text.close();
       }
-      if (wrote && script.writers === 0) this.#store.queue.release(script.id);
-      this.#store.jobs.drop(script.id);
+      try {
+        if (wrote && script.writers === 0) this.#store.queue.release(script.id);
+      } finally {
+        this.#store.jobs.drop(script.id);
+      }
     }
   }
 

@@ -6,6 +6,7 @@ import type { Attributes } from "./attributes.ts";
 import { FsError } from "./errno.ts";
 import type { Handle } from "./handle.ts";
 import type { JobFile, OpenFlags } from "./job_file.ts";
+import { MadeTexts } from "./made_texts.ts";
 
 /** Attempts before the newest of these are not shown: a job may be retried for years. */
 const MAX_ATTEMPTS = 1000;
@@ -70,6 +71,7 @@ export class StatusFile implements JobFile {
   readonly isListed = true;
   readonly #store: Store;
   readonly #attributes: Attributes;
+  readonly #open = new MadeTexts();
 
   constructor(store: Store, attributes: Attributes) {
     this.#store = store;
@@ -86,7 +88,6 @@ export class StatusFile implements JobFile {
 
   open(job: Job, { write }: OpenFlags): Handle {
     if (write) throw new FsError("EPERM", "the status is read only");
-    const bytes = this.#text(job);
-    return { read: (offset, size) => bytes.subarray(offset, offset + size) };
+    return this.#open.open(this.#text(job));
   }
 }

@@ -1,6 +1,7 @@
 /** What statfs shows: the file system of the state file. It may be slow, so it is asked asynchronously and not often. */
 import { statfs } from "node:fs/promises";
 import type { FileSystemStat } from "../ffi/operations.ts";
+import { fromSystem } from "../store/errors.ts";
 import { NAME_MAX } from "../store/job_name.ts";
 import type { Store } from "../store/store.ts";
 
@@ -25,7 +26,11 @@ export class StoreRoom {
   }
 
   async #ask(): Promise<FileSystemStat> {
-    const { bsize, blocks, bfree, bavail, files, ffree } = await statfs(this.#store.db.path);
-    return { bsize, blocks, bfree, bavail, files, ffree, namemax: NAME_MAX };
+    try {
+      const { bsize, blocks, bfree, bavail, files, ffree } = await statfs(this.#store.db.path);
+      return { bsize, blocks, bfree, bavail, files, ffree, namemax: NAME_MAX };
+    } catch (error) {
+      throw fromSystem(error);
+    }
   }
 }

@@ -4,6 +4,7 @@
  *
  * The attempt ends when the shell does, not when its pipe closes: a grandchild may hold that for hours.
  */
+import { LookupFailed } from "../ffi/users.ts";
 import type { Claim, Ended, Outcome } from "../store/attempts.ts";
 import type { Job } from "../store/job.ts";
 import type { Settings } from "../store/settings.ts";
@@ -142,7 +143,7 @@ export class AttemptRun implements Run {
     for (const cancel of this.#timers.splice(0)) cancel();
   }
 
-  /** A shortage of processes or memory is none of the job's doing, and mostly short. */
+  /** A shortage of processes, memory or files is none of the job's doing, and mostly short. */
   async #spawnPatiently(file: { path: string | null }): Promise<Spawned> {
     const until = performance.now() + SHORTAGE_MS;
     for (;;) {
@@ -309,9 +310,10 @@ function writeScript(folder: string, script: Uint8Array, { user }: JobEnvironmen
   return path;
 }
 
-/** EAGAIN or ENOMEM of fork(2), for which Deno has no code. */
+/** EAGAIN, ENOMEM, ENFILE or EMFILE, for which Deno has no code; or the job's owner cannot be looked up just now. */
 function isShortage(error: unknown): boolean {
-  return error instanceof Error && /os error 1[12]\b/.test(error.message);
+  if (error instanceof LookupFailed) return true;
+  return error instanceof Error && /os error (1[12]|2[34])\b/.test(error.message);
 }
 
 /** What cancels it, and a promise of false after so many ms. */

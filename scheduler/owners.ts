@@ -5,6 +5,7 @@
 import type { User } from "../ffi/users.ts";
 import type { Job } from "../store/job.ts";
 import type { JobEnvironment } from "./command.ts";
+import { Limit } from "./limit.ts";
 
 export interface OwnersOptions {
   /** Null: there is no such user. */
@@ -20,8 +21,14 @@ export interface OwnersOptions {
 const USUAL_PATH = "/usr/local/bin:/usr/bin:/bin";
 const USUAL_ROOT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+/** So many users are looked up at once: a server that does not answer keeps a thread of the runtime for each. */
+const LOOKUPS_AT_ONCE = 4;
+
 export class Owners {
   readonly #options: OwnersOptions;
+  readonly #limit = new Limit(LOOKUPS_AT_ONCE);
+  /** Lookups that are under way, by uid: they are shared. */
+  readonly #lookups = new Map<number, Promise<User | null>>();
   readonly #path: string;
   readonly #rootPath: string;
 
@@ -39,7 +46,7 @@ export class Owners {
 
   /** What a job runs with. Rejects with the reason when its owner is nobody that the system knows. */
   async environment({ uid }: Job): Promise<JobEnvironment> {
-    const user = await this.#options.userByUid(uid);
+    const user = await this.#lookUp(uid);
     if (user === null) throw new Error(`the job's owner, user ${uid}, has no entry in passwd`);
     const { name, gid, groups, home, shell } = user;
     return {
@@ -57,6 +64,15 @@ export class Owners {
       setpriv: ["--reuid", String(uid), "--regid", String(gid), "--groups", groups.join(",")],
       user: { uid, gid },
     };
+  }
+
+  #lookUp(uid: number): Promise<User | null> {
+    const known = this.#lookups.get(uid);
+    if (known !== undefined) return known;
+    const lookup = this.#limit.run(() => this.#options.userByUid(uid))
+      .finally(() => this.#lookups.delete(uid));
+    this.#lookups.set(uid, lookup);
+    return lookup;
   }
 }
 

@@ -4,13 +4,14 @@
  * lock. Who serves it may be this daemon. So nothing is read on the thread that answers, and nothing is waited for long.
  */
 import { after } from "./alarm.ts";
+import { Limit } from "./limit.ts";
 
 /** A read that has not come back by then, in ms, is held up. Much longer than on a machine that is only busy. */
 const HELD_UP_MS = 5000;
-/** So many reads at once: each takes a descriptor, and a thread of the runtime, which has 32 of them. */
-const AT_ONCE = 8;
+/** So many reads at once: each takes a descriptor, and a thread of the runtime, which has 32 of them for all it does. */
+const AT_ONCE = 6;
 /** Of reads that are held up, each of which keeps its thread, there may be so many before nothing more is read. */
-const MAX_HELD_UP = 16;
+const MAX_HELD_UP = 12;
 
 /** Says that a read is held up. */
 export const HELD_UP = Symbol("held up");
@@ -25,9 +26,8 @@ export class ProcFiles {
   /** Reads that are under way, by path: who wants the same meanwhile gets the same. */
   readonly #reads = new Map<string, Promise<ProcRead>>();
   readonly #heldUp = new Set<string>();
-  readonly #waiting: (() => void)[] = [];
+  readonly #limit = new Limit(AT_ONCE);
   readonly #readFile: ReadFile;
-  #free = AT_ONCE;
 
   constructor(readFile: ReadFile) {
     this.#readFile = readFile;
@@ -38,25 +38,13 @@ export class ProcFiles {
     if (this.#heldUp.has(path)) return Promise.resolve(HELD_UP);
     const known = this.#reads.get(path);
     if (known !== undefined) return known;
-    const read = this.#read(path).finally(() => this.#reads.delete(path));
+    const read = this.#limit.run(() => this.#inTime(path)).finally(() => this.#reads.delete(path));
     this.#reads.set(path, read);
     return read;
   }
 
-  async #read(path: string): Promise<ProcRead> {
-    if (this.#free > 0) this.#free--;
-    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    try {
-      if (this.#heldUp.size >= MAX_HELD_UP) return HELD_UP;
-      return await this.#inTime(path);
-    } finally {
-      const next = this.#waiting.shift();
-      if (next === undefined) this.#free++;
-      else next();
-    }
-  }
-
   async #inTime(path: string): Promise<ProcRead> {
+    if (this.#heldUp.size >= MAX_HELD_UP) return HELD_UP;
     const content = this.#readFile(path);
     const late = Promise.withResolvers<typeof HELD_UP>();
     const cancel = after(HELD_UP_MS, () => late.resolve(HELD_UP));

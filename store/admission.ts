@@ -100,18 +100,23 @@ export class Admission {
     }
   }
 
-  /**
-   * Why the job cannot wait for those that it names, or null. One that was free to run and waits for its retry does not
-   * wait for them again, unless its script is another one by now.
-   */
+  /** Why the job cannot wait for those that it names, or null. */
   #bind(job: Job, options: JobOptions): string | null {
-    const isSame = job.options !== null;
-    const wasFree = isSame && (job.attempts > 0 || job.lost > 0);
-    const hasRun = isSame && this.#anyAttempt.get(job.id) !== undefined;
-    const reason = options.after === undefined || wasFree
-      ? null
-      : this.#dependencies.bind(job, options.after, hasRun);
+    const reason = this.#reasonNotToWait(job, options);
     if (reason !== null || options.after === undefined) this.#dependencies.clear(job.id);
     return reason;
+  }
+
+  /**
+   * One that was free to run and waits for its retry does not wait for them again, and one that was opened for writing and
+   * closed as it was, by touch(1) for example, waits for the same as before; unless its script is another one by now.
+   */
+  #reasonNotToWait(job: Job, { after }: JobOptions): string | null {
+    if (after === undefined) return null;
+    if (job.options === null) return this.#dependencies.bind(job, after, false);
+    if (job.attempts > 0 || job.lost > 0) return null;
+    if (job.seq !== null) return this.#dependencies.keep(job.id);
+    const hasRun = this.#anyAttempt.get(job.id) !== undefined;
+    return this.#dependencies.bind(job, after, hasRun);
   }
 }

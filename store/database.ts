@@ -8,7 +8,7 @@
  */
 import { renameSync, rmSync } from "node:fs";
 import { DatabaseSync, type SQLOutputValue, type StatementSync } from "node:sqlite";
-import { fromSqlite, StoreError } from "./errors.ts";
+import { fromSqlite, fromSystem, StoreError } from "./errors.ts";
 import { numberOf, problemOf } from "./format.ts";
 import { Health } from "./health.ts";
 import { Presence } from "./presence.ts";
@@ -119,6 +119,8 @@ export class Database {
   #wal: Deno.FsFile | null = null;
   /** How long the last fdatasync took, in ms. */
   #syncMs = Infinity;
+  /** A sync has failed, and what it was to sync may not be on the disk. */
+  #isUnsynced = false;
   #syncing: Promise<void> = Promise.resolve();
   #syncNext: Promise<void> | null = null;
 
@@ -127,7 +129,7 @@ export class Database {
     this.path = path;
     try {
       this.#db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
-      this.#room = new Room(path, this.#db);
+      this.#room = new Room(path, this.#db, BUSY_TIMEOUT_MS);
       const problem = problemOf(this.#db, QUICK_CHECK_BYTES);
       if (problem !== null) throw new StoreError("io", problem);
       // Before the first table: lets retention give space back without a whole VACUUM.
@@ -313,6 +315,30 @@ export class Database {
   }
 
   async #fdatasync(): Promise<void> {
+    if (this.#isUnsynced) this.#syncWhole();
+    try {
+      await this.#syncLog();
+    } catch (error) {
+      this.#isUnsynced = true;
+      throw fromSystem(error);
+    }
+  }
+
+  /**
+   * After a failed fdatasync the kernel takes what was not written for written, and says so from then on. So all of the
+   * log is moved into the database first, which SQLite syncs.
+   */
+  #syncWhole(): void {
+    this.#guard(() => {
+      const [row] = this.#db.prepare("PRAGMA wal_checkpoint(TRUNCATE)").all();
+      if (row?.busy !== 0) {
+        throw new StoreError("io", "what a failed fsync has left cannot be synced");
+      }
+    });
+    this.#isUnsynced = false;
+  }
+
+  async #syncLog(): Promise<void> {
     // The WAL is made by the first commit and stays as long as this connection lives. It carries no POSIX locks, so a
     // descriptor of our own on it is harmless; one on the database itself would drop SQLite's locks when closed.
     if (this.#wal === null) {

@@ -26,7 +26,7 @@ export class Dependencies {
   readonly #isBlocked;
   readonly #hasDependents;
   readonly #reaches;
-  readonly #names;
+  readonly #onOf;
   readonly #noteEnd;
   readonly #nextEnd;
   readonly #endOf;
@@ -50,8 +50,8 @@ export class Dependencies {
          SELECT ? UNION SELECT on_id FROM dependency JOIN reached ON job_id = reached.id)
        SELECT 1 FROM reached WHERE id = ?`,
     );
-    this.#names = db.prepare(
-      `SELECT job.name FROM dependency JOIN job ON job.id = on_id WHERE job_id = ? ORDER BY on_id`,
+    this.#onOf = db.prepare(
+      `SELECT job.id, job.name FROM dependency JOIN job ON job.id = on_id WHERE job_id = ? ORDER BY on_id`,
     );
     this.#noteEnd = db.prepare(
       "INSERT OR IGNORE INTO dependency_end (on_id, name, error) VALUES (?, ?, ?)",
@@ -84,10 +84,21 @@ export class Dependencies {
       if (on.state === "failed") return said(name, "it has failed");
       if (on.state === "complete") continue;
       if (on.id === job.id || this.#waitsFor(on.id, job.id)) {
-        return said(name, "it waits for this job itself");
+        return isItself(name);
       }
       this.#insert.run(job.id, on.id);
       this.#hasAny = true;
+    }
+    return null;
+  }
+
+  /**
+   * The job goes on waiting for the same jobs. Returns why it cannot, or null: by a rename, one of them may have come to
+   * wait for it.
+   */
+  keep(job: JobId): string | null {
+    for (const on of this.#waitedFor(job)) {
+      if (on.id === job || this.#waitsFor(on.id, job)) return isItself(on.name);
     }
     return null;
   }
@@ -105,8 +116,11 @@ export class Dependencies {
 
   /** The names of the jobs that it waits for. */
   namesOf(job: JobId): string[] {
-    if (!this.#hasAny) return [];
-    return (this.#names.all(job) as { name: string }[]).map(({ name }) => name);
+    return this.#waitedFor(job).map(({ name }) => name);
+  }
+
+  #waitedFor(job: JobId): { id: JobId; name: string }[] {
+    return this.#hasAny ? this.#onOf.all(job) as { id: JobId; name: string }[] : [];
   }
 
   /** The job waits for no other any more. */
@@ -150,6 +164,10 @@ export class Dependencies {
   allTold(on: JobId): void {
     this.#forgetEnd.run(on);
   }
+}
+
+function isItself(name: string): string {
+  return said(name, "it waits for this job itself");
 }
 
 /** The option that is meant, and what is wrong with it. */

@@ -37,6 +37,13 @@ const SQLITE_KINDS: Readonly<Record<number, StoreErrorKind>> = {
   26: "io",
 };
 
+/** Turns an error of a system call on the state file into a StoreError: ENOSPC and EDQUOT are "full". */
+export function fromSystem(error: unknown): StoreError {
+  const message = error instanceof Error ? error.message : String(error);
+  const kind = /os error (28|122)\b/.test(message) ? "full" : "io";
+  return new StoreError(kind, message, { cause: error });
+}
+
 /** Turns an error of node:sqlite into a StoreError; anything else comes back as it is. */
 export function fromSqlite(error: unknown): unknown {
   if (!(error instanceof Error) || error instanceof StoreError) return error;

@@ -201,7 +201,12 @@ export class Moves {
       for (const id of ids) {
         this.#dependencies.told(id, end.onId);
         const job = this.#jobs.byId(id);
-        if (job?.phase !== "blocked") continue; // one that is being written asks again when it is handed in
+        if (job?.state !== "pending") continue;
+        if (job.phase !== "blocked") {
+          // It is open for writing, or a draft: when it is handed in it is to ask anew for what it waits for.
+          if (end.error !== null) this.#queue.schedule({ ...job, options: null });
+          continue;
+        }
         if (end.error !== null) this.#refuse(job, `not run: ${end.error}`);
         else if (!this.#dependencies.isBlocked(id)) this.#queue.schedule(job);
       }

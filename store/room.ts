@@ -13,6 +13,8 @@ const COMMIT_MARGIN = 65_536;
 /** With this much room nobody has to ask again for a while, and the log may grow as SQLite likes. */
 const AMPLE = 128 * 1024 * 1024;
 const KNOWN_MS = 1000;
+/** Where nothing could be given back, it is not tried again for so long, in ms. */
+const VAIN_MS = 1000;
 /** Pages in the log before they are moved: SQLite's own default, and 200 KiB where room is scarce. */
 const AMPLE_LOG_PAGES = 1000;
 const SCARCE_LOG_PAGES = 50;
@@ -22,13 +24,17 @@ const RELIEF_PAGES = 1000;
 export class Room {
   readonly #path: string;
   readonly #db: DatabaseSync;
+  readonly #busyTimeoutMs: number;
   readonly #isRoot = Deno.uid() === 0;
   #knownUntil = 0;
   #isScarce = false;
+  #vainUntil = 0;
 
-  constructor(path: string, db: DatabaseSync) {
+  /** `busyTimeoutMs` is that of the connection. */
+  constructor(path: string, db: DatabaseSync, busyTimeoutMs: number) {
     this.#path = path;
     this.#db = db;
+    this.#busyTimeoutMs = busyTimeoutMs;
   }
 
   /** Looks how much room there is, at most once a second while there is enough. Outside a transaction. */
@@ -52,15 +58,22 @@ export class Room {
 
   /** Gives unused pages and the log back. False: there was nothing to give. */
   make(): boolean {
+    if (performance.now() < this.#vainUntil) return false;
     const before = this.#free();
     try {
+      // While somebody reads the log, it cannot be given back: that is not waited for.
+      this.#db.exec("PRAGMA busy_timeout = 0");
       this.#checkpoint();
       this.#db.prepare(`PRAGMA incremental_vacuum(${RELIEF_PAGES})`).all();
       this.#checkpoint();
     } catch {
       // Some of it may have worked.
+    } finally {
+      this.#db.exec(`PRAGMA busy_timeout = ${this.#busyTimeoutMs}`);
     }
-    return this.#free() > before;
+    if (this.#free() > before) return true;
+    this.#vainUntil = performance.now() + VAIN_MS;
+    return false;
   }
 
   #checkpoint(): void {

@@ -85,3 +85,23 @@ Deno.test("after: a long chain, and many that wait for one, survive a crash", as
   await until("all", async () => (await qj.ls("complete")).length === 361);
   assert.deepEqual(await qj.ls("failed"), []);
 });
+
+Deno.test("after: what has completed is not asked for again when the script is touched, and what was removed meanwhile is", async () => {
+  await using qj = await Qj.start({ settings: { max_attempts: 1 } });
+  await qj.submit("a", "true");
+  await qj.in("complete", "a");
+  await qj.configure({ paused: true });
+  await qj.submit("b", "#QJ after=a\necho b");
+  await until(
+    "b is ready",
+    async () =>
+      JSON.parse(await Deno.readTextFile(qj.path("jobs", "b", "status.json"))).submitted !== null,
+  );
+  await qj.submit("c", "true");
+  await qj.submit("d", "#QJ after=c\ntrue");
+  await blocked(qj, "d", "c");
+  await qj.sh("rm complete/a; touch pending/b; exec 3>> pending/d; rm pending/c; exec 3>&-");
+  await qj.configure({ paused: false });
+  assert.match(await qj.in("complete", "b"), /\nb\n$/);
+  assert.match(await qj.in("failed", "d"), /after="c": no job has this name/);
+});

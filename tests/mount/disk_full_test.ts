@@ -46,3 +46,33 @@ onSmallDisk(
     await qj.in("complete", "a");
   },
 );
+
+onSmallDisk(
+  "disk full: a large script that cannot be loaded takes no room, and its job runs later",
+  "12m",
+  async (qj, disk) => {
+    await qj.configure({ paused: true });
+    await qj.submit("big", `exit\n${"#".repeat(2_000_000)}\n`);
+    const fill = async () => {
+      for (let i = 0; i < 6; i++) await disk.fill();
+    };
+    const open = "exec 3<> pending/big";
+    // Gives back what is unused in the state file, so that the next one has only the room that is left here.
+    await fill();
+    await qj.sh(open);
+    await fill();
+    await qj.sh(`truncate -s -500K ${disk.path}/ballast`);
+    const deleted = async () => {
+      const links = await qj.sh(`ls -l /proc/${qj.pid}/fd | grep -c deleted`, "/");
+      return links.stdout.trim();
+    };
+    const before = await deleted();
+    for (const command of ["cat pending/big", open]) {
+      assert.match((await qj.sh(command)).stderr, /No space left on device/, command);
+      assert.equal(await deleted(), before, command);
+    }
+    await disk.remount("size=32m");
+    await qj.configure({ paused: false });
+    await qj.in("complete", "big");
+  },
+);

@@ -44,7 +44,7 @@ async function runWith(f: StoreFixture, errors: readonly string[], script: strin
   assert.deepEqual([...Deno.readDirSync(`${folder}/run`)], []);
 }
 
-for (const number of [11, 12]) {
+for (const number of [11, 12, 24]) {
   storeTest(`a job starts when the system has processes again: errno ${number}`, async (f) => {
     const error = `Failed to spawn '/usr/bin/setsid': no more of it (os error ${number})`;
     await runWith(f, [error, error], "#!/bin/sh\nexit 0\n");
