@@ -137,6 +137,11 @@ export const schedulerLog: SchedulerLog = {
       job: left.jobName,
     }),
   storeFailed: (error) => log.error(`the store failed, will try again: ${trace(error)}`),
+  shortage: (job, reason) =>
+    log.warning(
+      `job ${quoted(job)} cannot start just now, will try again for a minute: ${quoted(reason)}`,
+      { job, reason },
+    ),
   outOfReach: (job, pids) =>
     log.warning(
       `job ${quoted(job)} has left processes that qj may not signal: ${pids.join(", ")}. ` +

@@ -323,6 +323,7 @@ export class Dispatcher {
               readFh(fi) ?? 0,
               Number(offset),
               readBytes(data, Number(size)),
+              readFlags(fi),
             ),
         ),
     );

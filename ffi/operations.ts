@@ -115,7 +115,15 @@ export interface Operations {
   create(reply: Reply, parent: number, name: Name, mode: number, flags: number): Result;
   open(reply: Reply, ino: number, flags: number): Result;
   read(reply: Reply, ino: number, fh: number, offset: number, size: number): Result;
-  write(reply: Reply, ino: number, fh: number, offset: number, data: Uint8Array): Result;
+  /** `flags`: those of open(2), as they are by now: fcntl(2) may have changed O_APPEND. */
+  write(
+    reply: Reply,
+    ino: number,
+    fh: number,
+    offset: number,
+    data: Uint8Array,
+    flags: number,
+  ): Result;
   flush(reply: Reply, ino: number, fh: number): Result;
   release(reply: Reply, ino: number, fh: number): Result;
   fsync(reply: Reply, ino: number, fh: number): Result;

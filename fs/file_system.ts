@@ -79,7 +79,6 @@ function openFlags(flags: number): OpenFlags {
     // O_TRUNC writes too, though nothing can be written through the descriptor: open(2).
     write: (flags & (O_ACCMODE | constants.O_TRUNC)) !== constants.O_RDONLY,
     truncate: (flags & constants.O_TRUNC) !== 0,
-    append: (flags & constants.O_APPEND) !== 0,
     sync: (flags & constants.O_DSYNC) !== 0, // O_SYNC has this bit too: open(2)
   };
 }
@@ -362,12 +361,20 @@ export class FileSystem implements Operations {
     return bytes.then((late) => reply.data(late));
   }
 
-  write(reply: Reply, _ino: number, fh: number, offset: number, data: Uint8Array): Result {
+  write(
+    reply: Reply,
+    _ino: number,
+    fh: number,
+    offset: number,
+    data: Uint8Array,
+    flags: number,
+  ): Result {
     requirePlace(offset);
     const size = data.length;
     const handle = this.#handles.get(fh);
     if (handle.write === undefined) throw new FsError("EPERM");
-    handle.write(offset, data, () => reply.caller);
+    const isAppending = (flags & constants.O_APPEND) !== 0;
+    handle.write(offset, data, () => reply.caller, isAppending);
     if (handle.isSync) return this.#sync(handle, () => reply.written(size));
     reply.written(size);
   }

@@ -14,8 +14,8 @@ export interface Handle {
    * EINTR when it is interrupted.
    */
   read(offset: number, size: number, onInterrupt: OnInterrupt): Uint8Array | Promise<Uint8Array>;
-  /** Takes all of `data`, which is only valid during the call. */
-  write?(offset: number, data: Uint8Array, caller: () => Caller): void;
+  /** Takes all of `data`, which is only valid during the call. `isAppending`: wherever the end is by now. */
+  write?(offset: number, data: Uint8Array, caller: () => Caller, isAppending?: boolean): void;
   /** ftruncate through this descriptor, for a file whose buffer is the descriptor's. */
   truncate?(size: number): void;
   /** A descriptor of it was closed; what was written has to be safe, and errors of that are seen by close(2). */

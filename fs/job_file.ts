@@ -7,7 +7,6 @@ import type { JobNode } from "./ino.ts";
 export interface OpenFlags {
   readonly write: boolean;
   readonly truncate: boolean;
-  readonly append: boolean;
   /** Each write is to be on stable storage when it returns. */
   readonly sync?: boolean;
 }

@@ -98,8 +98,8 @@ export class Scripts {
     return {
       isSync: flags.sync ?? false,
       read,
-      write: (offset, data, caller) =>
-        this.#write(script, flags.append ? script.text.size : offset, data, caller),
+      write: (offset, data, caller, isAppending) =>
+        this.#write(script, isAppending ? script.text.size : offset, data, caller),
       flush: () => {
         if (!script.emptied) this.#commit(script);
       },

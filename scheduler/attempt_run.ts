@@ -62,6 +62,8 @@ export interface RunOptions {
   readonly settings: Settings;
   /** Asked when it is needed: the setting may change while the job runs. */
   readonly graceMs: () => number;
+  /** It cannot be started just now, for this reason, and is tried again for a while. Called once. */
+  readonly shortage: (reason: string) => void;
   /** The process is there. */
   readonly started: (pid: number, pidStart: number | null) => void;
 }
@@ -146,11 +148,12 @@ export class AttemptRun implements Run {
   /** A shortage of processes, memory or files is none of the job's doing, and mostly short. */
   async #spawnPatiently(file: { path: string | null }): Promise<Spawned> {
     const until = performance.now() + SHORTAGE_MS;
-    for (;;) {
+    for (let tries = 1;; tries++) {
       try {
         return await this.#spawn(file);
       } catch (error) {
         if (this.#stopped !== null || !isShortage(error) || performance.now() > until) throw error;
+        if (tries === 1) this.#options.shortage(error.message);
       }
       await new Promise<void>((resolve) => this.#timers.push(after(SHORTAGE_RETRY_MS, resolve)));
     }
@@ -311,7 +314,7 @@ function writeScript(folder: string, script: Uint8Array, { user }: JobEnvironmen
 }
 
 /** EAGAIN, ENOMEM, ENFILE or EMFILE, for which Deno has no code; or the job's owner cannot be looked up just now. */
-function isShortage(error: unknown): boolean {
+function isShortage(error: unknown): error is Error {
   if (error instanceof LookupFailed) return true;
   return error instanceof Error && /os error (1[12]|2[34])\b/.test(error.message);
 }

@@ -36,6 +36,8 @@ export interface SchedulerLog {
   recovered(left: LeftAttempt): void;
   /** What the store threw, where its health does not tell of it. */
   storeFailed(error: Error): void;
+  /** The system has no process to spare for an attempt just now, for this reason; it is tried again for a while. */
+  shortage(job: string, reason: string): void;
   /** Processes of a job may not be signalled. */
   outOfReach(job: string, pids: readonly number[]): void;
   /** The limit of open files allows only so many jobs at once. */
@@ -312,6 +314,7 @@ export class Scheduler {
       runFolder: this.#options.runFolder,
       settings: this.#store.settings.current,
       graceMs: () => this.#graceMs,
+      shortage: (reason) => this.#options.log.shortage(job.name, reason),
       started: (pid, pidStart) => {
         this.#options.log.started(job, pid);
         // Without this record a crash is still found by the token; a full disk is no reason to stop the job.

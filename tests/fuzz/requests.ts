@@ -170,8 +170,8 @@ export const anyRequest: fc.Arbitrary<Request> = fc.oneof(
   ),
   request(
     "write",
-    [pick, pick, number, data],
-    (fs, r, t, i, h, o, d) => fs.write(r, inoOf(t, i), fhOf(t, h), Math.max(0, o), d),
+    [pick, pick, number, data, number],
+    (fs, r, t, i, h, o, d, f) => fs.write(r, inoOf(t, i), fhOf(t, h), Math.max(0, o), d, f),
     true,
   ),
   request("flush", [pick, pick], (fs, r, t, i, h) => fs.flush(r, inoOf(t, i), fhOf(t, h))),

@@ -61,6 +61,21 @@ Deno.test("W1: a job runs when its last writer has closed it, and never while it
   await assertSound(qj);
 });
 
+Deno.test("W2: O_APPEND counts as it is at each write, not as it was at the open", async () => {
+  await using qj = await Qj.start(AT_ONCE);
+  const { stdout } = await qj.sh(`python3 -c '
+import fcntl, os
+fd = os.open("pending/.draft", os.O_RDWR | os.O_CREAT | os.O_APPEND)
+os.write(fd, b"0123456789")
+flags = fcntl.fcntl(fd, fcntl.F_GETFL)
+fcntl.fcntl(fd, fcntl.F_SETFL, flags & ~os.O_APPEND)
+os.pwrite(fd, b"AB", 0)
+fcntl.fcntl(fd, fcntl.F_SETFL, flags)
+os.write(fd, b"CD")
+print(os.pread(fd, 100, 0).decode())'`);
+  assert.equal(stdout, "AB23456789CD\n");
+});
+
 Deno.test("W2: far offsets and sizes are EFBIG at the call that asks for them, and take no memory", async () => {
   await using qj = await Qj.start(PAUSED);
   const before = peakMb(qj);

@@ -14,6 +14,7 @@ export const NO_LOG: SchedulerLog = {
   started() {},
   ended() {},
   recovered() {},
+  shortage() {},
   outOfReach() {},
   tooFewDescriptors() {},
   expired() {},

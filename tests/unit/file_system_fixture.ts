@@ -160,7 +160,7 @@ export class FileSystemFixture extends StoreFixture {
   }
 
   writeBytes(fh: number, data: Uint8Array, offset = 0): number {
-    return this.#ask("written", "write", (r) => this.fs.write(r, 0, fh, offset, data)).count;
+    return this.#ask("written", "write", (r) => this.fs.write(r, 0, fh, offset, data, 0)).count;
   }
 
   flush(fh: number): void {

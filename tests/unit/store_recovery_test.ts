@@ -28,7 +28,7 @@ storeTest("recoverOpenJobs() submits what was flushed", (f) => {
 
 storeTest("recoverOpenJobs() sends what was not flushed to failed, with the reason", (f) => {
   const handle = new Scripts(f.store, "/nonexistent").open(f.written("x", ""), {
-    ...{ write: true, truncate: false, append: false },
+    ...{ write: true, truncate: false },
   });
   handle.write!(0, bytes("echo half"), nobody);
   restart(f);
@@ -38,7 +38,7 @@ storeTest("recoverOpenJobs() sends what was not flushed to failed, with the reas
 
 storeTest("recoverOpenJobs() runs what was written and flushed, though it was open", (f) => {
   const handle = new Scripts(f.store, "/nonexistent").open(f.written("x", ""), {
-    ...{ write: true, truncate: false, append: false },
+    ...{ write: true, truncate: false },
   });
   handle.write!(0, bytes("echo whole\n"), nobody);
   handle.flush!();
@@ -49,7 +49,7 @@ storeTest("recoverOpenJobs() runs what was written and flushed, though it was op
 
 storeTest("recoverOpenJobs() leaves the old text of a script that was only emptied", (f) => {
   const handle = new Scripts(f.store, "/nonexistent").open(f.submitted("x", "old\n"), {
-    ...{ write: true, truncate: true, append: false },
+    ...{ write: true, truncate: true },
   });
   handle.flush!();
   restart(f);
