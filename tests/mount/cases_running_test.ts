@@ -67,7 +67,7 @@ for (const [name, bomb] of Object.entries(BOMBS)) {
     `R2: ${name} is held by its user's limit of processes, and is gone when its time is over`,
     async ({ qj, as }) => {
       await qj.configure({ kill_grace_sec: 0.2 });
-      const script = `#QJ timeout=2\nprlimit --nproc=150 --pid $$\n${bomb}\nexec sleep 1000`;
+      const script = `#QJ timeout=2\nprlimit --nproc=60 --pid $$\n${bomb}\nexec sleep 1000`;
       await as(GAMES, `cat > pending/bomb <<'END'\n${script}\nEND`);
       await as(GAMES, "echo echo beside > pending/beside");
       await qj.in("active", "bomb");
