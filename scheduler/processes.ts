@@ -109,12 +109,13 @@ export class Processes {
   async membersOf(attempt: AttemptProcesses): Promise<Member[]> {
     const known = await this.#hereAndNow(attempt);
     if (known === null) return [];
-    const looks: Promise<Member | null>[] = [];
+    const pids: number[] = [];
     for await (const { name } of Deno.readDir("/proc")) {
       const pid = Number(name);
-      if (Number.isInteger(pid) && pid !== Deno.pid) looks.push(this.#memberOf(pid, known));
+      if (Number.isInteger(pid) && pid !== Deno.pid) pids.push(pid);
     }
-    return (await Promise.all(looks)).filter((member) => member !== null);
+    const looks = await Promise.all(pids.map((pid) => this.#memberOf(pid, known)));
+    return looks.filter((member) => member !== null);
   }
 
   /** The attempt with a pid only if that still means what it did then. Null: it cannot have processes. */
