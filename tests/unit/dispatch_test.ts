@@ -115,7 +115,11 @@ const DECODED: readonly [Slot, Argument[], Call][] = [
   ["create", [2n, X, 0o100640, fileInfo(0, 0o1101)], ["create", 2, "x", 0o100640, 0o1101]],
   ["open", [17n, fileInfo(0, 0o2001)], ["open", 17, 0o2001]],
   ["read", [17n, 4096n, 2n ** 40n, fileInfo(FH)], ["read", 17, FH, 2 ** 40, 4096]],
-  ["write", [17n, DATA, 3n, 2n ** 40n, fileInfo(FH)], ["write", 17, FH, 2 ** 40, DATA.slice(0, 3)]],
+  [
+    "write",
+    [17n, DATA, 3n, 2n ** 40n, fileInfo(FH, 0o2001)],
+    ["write", 17, FH, 2 ** 40, DATA.slice(0, 3), 0o2001],
+  ],
   ["flush", [17n, fileInfo(FH)], ["flush", 17, FH]],
   ["release", [17n, fileInfo(FH)], ["release", 17, FH]],
   ["fsync", [17n, 1, fileInfo(FH)], ["fsync", 17, FH]],

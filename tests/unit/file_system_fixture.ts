@@ -49,6 +49,8 @@ export function errnoOf(body: () => unknown): string {
 type Of<K extends Answer["kind"]> = Extract<Answer, { kind: K }>;
 
 export class FileSystemFixture extends StoreFixture {
+  /** Of open(2), by descriptor: the kernel sends them with each write. */
+  readonly #flags = new Map<number, number>();
   readonly logged: string[] = [];
   fs = this.#make();
   caller: Caller | null = null;
@@ -148,7 +150,9 @@ export class FileSystemFixture extends StoreFixture {
   }
 
   open(ino: number, flags: number = O_RDONLY): number {
-    return this.#ask("open", "open", (reply) => this.fs.open(reply, ino, flags)).fh;
+    const { fh } = this.#ask("open", "open", (reply) => this.fs.open(reply, ino, flags));
+    this.#flags.set(fh, flags);
+    return fh;
   }
 
   read(fh: number, offset = 0, size = 65_536): string {
@@ -160,7 +164,8 @@ export class FileSystemFixture extends StoreFixture {
   }
 
   writeBytes(fh: number, data: Uint8Array, offset = 0): number {
-    return this.#ask("written", "write", (r) => this.fs.write(r, 0, fh, offset, data, 0)).count;
+    const flags = this.#flags.get(fh) ?? O_WRONLY;
+    return this.#ask("written", "write", (r) => this.fs.write(r, 0, fh, offset, data, flags)).count;
   }
 
   flush(fh: number): void {
