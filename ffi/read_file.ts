@@ -2,6 +2,7 @@
  * Reads a file wholly on threads of Deno's pool. Deno.readFile() opens the file on the calling thread, and opening some of
  * /proc can take as long as somebody else likes.
  */
+import { Buffer } from "node:buffer";
 import { cString, type LibcSymbols } from "./libfuse.ts";
 
 const O_CLOEXEC = 0o2000000;
@@ -23,7 +24,7 @@ export async function readFile(path: string, libc: LibcSymbols): Promise<Uint8Ar
       if (count < 0) return null;
       chunks.push(chunk.subarray(0, count));
       // Files of /proc are read from memory: less than was asked for is the end.
-      if (count < CHUNK) return joined(chunks);
+      if (count < CHUNK) return Buffer.concat(chunks);
     }
   } finally {
     libc.close(fd);
@@ -34,15 +35,4 @@ export async function readFile(path: string, libc: LibcSymbols): Promise<Uint8Ar
 function noDescriptor(): null {
   Deno.openSync("/dev/null").close();
   return null;
-}
-
-function joined(chunks: readonly Uint8Array[]): Uint8Array {
-  if (chunks.length === 1) return chunks[0]!;
-  const whole = new Uint8Array(chunks.reduce((length, chunk) => length + chunk.length, 0));
-  let at = 0;
-  for (const chunk of chunks) {
-    whole.set(chunk, at);
-    at += chunk.length;
-  }
-  return whole;
 }

@@ -46,10 +46,12 @@ export class Reaper {
     return failed || new DataView(info.buffer).getInt32(SI_PID, true) !== 0;
   }
 
+  /** As {@linkcode groupOf}. */
   groupOf(pid: number): { pgrp: number; session: number } | null {
     return groupOf(pid, this.#libc);
   }
 
+  /** As {@linkcode readFile}. */
   readFile(path: string): Promise<Uint8Array | null> {
     return readFile(path, this.#libc);
   }

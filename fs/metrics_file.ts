@@ -13,7 +13,7 @@ export class MetricsFile implements VirtualFile {
   readonly mode = 0o444;
   readonly #store: Store;
   readonly #metrics: Metrics;
-  readonly #open = new MadeTexts();
+  readonly #texts = new MadeTexts();
 
   constructor(store: Store, metrics: Metrics) {
     this.#store = store;
@@ -31,7 +31,7 @@ export class MetricsFile implements VirtualFile {
 
   open({ write }: { readonly write: boolean }): Handle {
     if (write) throw new FsError("EPERM");
-    return this.#open.open(new TextEncoder().encode(this.#metrics.text()));
+    return this.#texts.open(new TextEncoder().encode(this.#metrics.text()));
   }
 
   xattrs(): ReadonlyMap<string, string> {

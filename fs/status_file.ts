@@ -71,7 +71,7 @@ export class StatusFile implements JobFile {
   readonly isListed = true;
   readonly #store: Store;
   readonly #attributes: Attributes;
-  readonly #open = new MadeTexts();
+  readonly #texts = new MadeTexts();
 
   constructor(store: Store, attributes: Attributes) {
     this.#store = store;
@@ -88,6 +88,6 @@ export class StatusFile implements JobFile {
 
   open(job: Job, { write }: OpenFlags): Handle {
     if (write) throw new FsError("EPERM", "the status is read only");
-    return this.#open.open(this.#text(job));
+    return this.#texts.open(this.#text(job));
   }
 }

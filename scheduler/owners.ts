@@ -5,7 +5,7 @@
 import type { User } from "../ffi/users.ts";
 import type { Job } from "../store/job.ts";
 import type { JobEnvironment } from "./command.ts";
-import { Limit } from "./limit.ts";
+import { SharedLimit } from "./shared_limit.ts";
 
 export interface OwnersOptions {
   /** Null: there is no such user. */
@@ -26,9 +26,7 @@ const LOOKUPS_AT_ONCE = 4;
 
 export class Owners {
   readonly #options: OwnersOptions;
-  readonly #limit = new Limit(LOOKUPS_AT_ONCE);
-  /** Lookups that are under way, by uid: they are shared. */
-  readonly #lookups = new Map<number, Promise<User | null>>();
+  readonly #lookups = new SharedLimit<number, User | null>(LOOKUPS_AT_ONCE);
   readonly #path: string;
   readonly #rootPath: string;
 
@@ -46,7 +44,7 @@ export class Owners {
 
   /** What a job runs with. Rejects with the reason when its owner is nobody that the system knows. */
   async environment({ uid }: Job): Promise<JobEnvironment> {
-    const user = await this.#lookUp(uid);
+    const user = await this.#lookups.run(uid, () => this.#options.userByUid(uid));
     if (user === null) throw new Error(`the job's owner, user ${uid}, has no entry in passwd`);
     const { name, gid, groups, home, shell } = user;
     return {
@@ -64,15 +62,6 @@ export class Owners {
       setpriv: ["--reuid", String(uid), "--regid", String(gid), "--groups", groups.join(",")],
       user: { uid, gid },
     };
-  }
-
-  #lookUp(uid: number): Promise<User | null> {
-    const known = this.#lookups.get(uid);
-    if (known !== undefined) return known;
-    const lookup = this.#limit.run(() => this.#options.userByUid(uid))
-      .finally(() => this.#lookups.delete(uid));
-    this.#lookups.set(uid, lookup);
-    return lookup;
   }
 }
 

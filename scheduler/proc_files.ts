@@ -4,7 +4,7 @@
  * lock. Who serves it may be this daemon. So nothing is read on the thread that answers, and nothing is waited for long.
  */
 import { after } from "./alarm.ts";
-import { Limit } from "./limit.ts";
+import { SharedLimit } from "./shared_limit.ts";
 
 /** A read that has not come back by then, in ms, is held up. Much longer than on a machine that is only busy. */
 const HELD_UP_MS = 5000;
@@ -23,10 +23,9 @@ export type ProcRead = Uint8Array | null | typeof HELD_UP;
 export type ReadFile = (path: string) => Promise<Uint8Array | null>;
 
 export class ProcFiles {
-  /** Reads that are under way, by path: who wants the same meanwhile gets the same. */
-  readonly #reads = new Map<string, Promise<ProcRead>>();
+  /** By path. */
+  readonly #reads = new SharedLimit<string, ProcRead>(AT_ONCE);
   readonly #heldUp = new Set<string>();
-  readonly #limit = new Limit(AT_ONCE);
   readonly #readFile: ReadFile;
 
   constructor(readFile: ReadFile) {
@@ -36,11 +35,7 @@ export class ProcFiles {
   /** Rejects when there is no descriptor to read with. */
   read(path: string): Promise<ProcRead> {
     if (this.#heldUp.has(path)) return Promise.resolve(HELD_UP);
-    const known = this.#reads.get(path);
-    if (known !== undefined) return known;
-    const read = this.#limit.run(() => this.#inTime(path)).finally(() => this.#reads.delete(path));
-    this.#reads.set(path, read);
-    return read;
+    return this.#reads.run(path, () => this.#inTime(path));
   }
 
   async #inTime(path: string): Promise<ProcRead> {

@@ -9,10 +9,7 @@ export function isTooLong(name: string): boolean {
   return name.length * 3 > NAME_MAX && encoder.encode(name).length > NAME_MAX;
 }
 
-// deno-lint-ignore no-control-regex -- control characters are what it looks for
-const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
-
 /** True for a name with a character that a terminal might obey. */
 export function hasControl(name: string): boolean {
-  return CONTROL.test(name);
+  return /\p{Cc}/u.test(name);
 }

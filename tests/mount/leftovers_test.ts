@@ -151,7 +151,9 @@ Deno.test("leftovers: a job that ended in time has, though the daemon was held u
   await until("the daemon has stopped", () => state(qj.pid) === "T");
   await Deno.writeTextFile(`${qj.folder}/go`, "");
   await until("the shell has ended", () => state(shell) === "Z");
-  await new Promise((resolve) => setTimeout(resolve, timeoutSec * 1000));
+  // It was written after the start of the attempt.
+  const { mtime } = await Deno.stat(`${qj.folder}/shell`);
+  await until("its time is over", () => Date.now() > mtime!.getTime() + timeoutSec * 1000);
   Deno.kill(qj.pid, "SIGCONT");
   assert.match(await qj.in("complete", "a"), /\nends\n$/);
 });
